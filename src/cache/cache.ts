@@ -1,0 +1,70 @@
+import type { Digest } from "../bytes/digest.ts";
+import type { ByteRange } from "../bytes/range.ts";
+
+/** How far the bytes of a content are proven: by TLS alone, by chunk digests, by the digest of the whole. */
+export type Proof = "transport" | "chunk" | "full";
+
+/**
+ * What is held of one content id, shared by all in this process who open the same id. Reference-counted: each `open`
+ * has its `close`. Disk trouble is never an error here: it turns into misses (and one log line).
+ */
+export interface CacheEntry {
+  readonly id: string;
+  readonly size: number;
+  readonly proof: Proof;
+  /** Bytes held. */
+  readonly heldBytes: number;
+  /** Where `WarmReader` finds this entry in any thread; 0 when it cannot (memory only, arena full). Changes with the generation. */
+  readonly slot: number;
+  /** The parts of `range`, grown to pages and cut at `size`, that are not held; looks at what other processes added. */
+  missing(range: ByteRange): readonly ByteRange[];
+  /** The bytes, or undefined when any of them is not held. */
+  read(range: ByteRange): Promise<Uint8Array | undefined>;
+  /** Keeps whole pages: `offset` is a multiple of PAGE_BYTES; the end is one too, or is `size`. Held once it resolves; never rejects. */
+  write(offset: number, bytes: Uint8Array, options?: { readonly verified?: boolean }): Promise<void>;
+  /** When every byte is held: hashes them in another thread, then marks them `full` or throws them away. */
+  verify(digest: Digest, signal?: AbortSignal): Promise<"full" | "incomplete" | "mismatch">;
+  /** Forgets all bytes, in this process at once, for others when they look. */
+  discard(): void;
+  /** Offsets at which a warm read in a worker must tell the main thread (see `WarmResult.crossed`); at most 8. */
+  setMarks(offsets: readonly number[]): void;
+  /** The one local file that holds the content whole, at its own offsets; undefined while not all is held or it lies in segments. */
+  backing(): { readonly fd: number; readonly path: string } | undefined;
+  /** Called when everything has come to be held (once for each generation). */
+  onComplete(listener: () => void): void;
+  close(): void;
+}
+
+export interface CacheStatus {
+  readonly directory: string | undefined;
+  readonly bytes: number;
+  readonly limit: number;
+  readonly entries: number;
+}
+
+export interface Cache {
+  /** `id` is a digest, or a digest with a decoding after it. `size` is exact. */
+  open(id: string, size: number): CacheEntry;
+  /** A file of another's that is the content whole (a blob in a layout directory): every page held, proof `transport` until `verify`. Never evicted, written or deleted. */
+  attach(id: string, size: number, path: string): CacheEntry;
+  status(): Promise<CacheStatus>;
+  /** Evicts all that nobody has open. */
+  clear(): Promise<{ readonly freedBytes: number }>;
+  /** The shared state that a `WarmReader` in a worker thread needs; structured-clonable. Undefined when memory only. */
+  readonly warm: WarmHandle | undefined;
+  /** Syncs and ends; open entries turn into misses. */
+  close(): Promise<void>;
+}
+
+/** Shared memory that any thread reads presence and descriptors from; layout is `warm-reader.ts`'s own. */
+export interface WarmHandle {
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** A warm read's outcome: `bytes` < 0 is a miss (go to the main thread). */
+export interface WarmResult {
+  bytes: number;
+  /** The read passed a mark: the main thread is to be told of it. */
+  crossed: boolean;
+  proven: boolean;
+}

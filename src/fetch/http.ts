@@ -1,0 +1,48 @@
+/** What an HTTP request is for; the accounting of INTERFACE section 4 counts by it. */
+export type RequestKind = "token" | "manifest" | "blob" | "other";
+
+/** Counts what goes over the wire. Body bytes are counted as they arrive, also those of refused answers. */
+export interface HttpMeter {
+  request(kind: RequestKind): void;
+  received(kind: RequestKind, bytes: number): void;
+  retry(): void;
+}
+
+export interface HttpRequest {
+  readonly kind: RequestKind;
+  readonly method?: "GET" | "HEAD" | "POST";
+  /** Lower-case names. `accept-encoding: identity` is always sent. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+  /** Called for each hop of nothing: redirects are never followed here; a 3xx comes back as it is. */
+  readonly firstByteTimeoutMs?: number;
+  readonly stallTimeoutMs?: number;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Lower-case names; repeated headers joined with ", ". */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Body as it arrives; leaving the loop early ends the exchange. Rejects `timeout` on a stall, `unreachable` on a reset. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Drops the rest of the body without reading it to its end. */
+  discard(): void;
+}
+
+/**
+ * Sends one exchange and follows nothing. Rejects with `unreachable` (refused, unknown host, TLS, reset), `timeout`
+ * (connect, first byte) or `aborted`; any status is an answer. Never sends credentials of its own.
+ */
+export interface HttpClient {
+  send(url: URL, request: HttpRequest): Promise<HttpResponse>;
+  close(): Promise<void>;
+}
+
+/** Gives and renews the credentials of one registry's origin. */
+export interface Authorizer {
+  /** Headers for a request to `url`: empty for any other origin than the registry's. */
+  headers(url: URL, signal?: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Takes a 401's challenge; true when new credentials are worth one more try. Single-flight. */
+  challenged(url: URL, response: HttpResponse, signal?: AbortSignal): Promise<boolean>;
+}
