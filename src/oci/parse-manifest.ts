@@ -15,6 +15,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   "application/vnd.cncf.oras.artifact.manifest.v1+json": "an ORAS artifact manifest, which OCI 1.1 replaced",
 };
 
+const ONE = { manifest: "a manifest", index: "an index" } as const;
+
 /** Content types that say nothing about which document it is. */
 const VAGUE: ReadonlySet<string> = new Set(["", "application/json", "application/octet-stream", "text/plain"]);
 
@@ -76,7 +78,7 @@ function checkKind(document: JsonObject, mediaType: string, outside: string | un
   if (outsideKind !== kind) {
     throw new RiffleError(
       "malformed",
-      `the manifest was announced as an ${outsideKind} and says that it is an ${kind}`,
+      `the manifest was announced as ${ONE[outsideKind]} and says that it is ${ONE[kind]}`,
     );
   }
   const foreign = kind === "index" ? ["config", "layers"] : ["manifests"];
@@ -84,7 +86,7 @@ function checkKind(document: JsonObject, mediaType: string, outside: string | un
   if (strange !== undefined) {
     throw new RiffleError(
       "malformed",
-      `the manifest says that it is an ${kind} and has ${strange}, which only the other kind has`,
+      `the manifest says that it is ${ONE[kind]} and has ${strange}, which only the other kind has`,
     );
   }
   if (kind === "index" && !("manifests" in document))
