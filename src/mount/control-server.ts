@@ -17,6 +17,7 @@ import { ensurePrivateDirectory } from "./private-directory.ts";
 /** `sun_path` holds 108 bytes with its NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 const REQUEST_TIMEOUT_MS = 5000;
+const LAST_ANSWER_MS = 1000;
 const MAX_CONNECTIONS = 64;
 
 export interface ControlServerOptions {
@@ -26,8 +27,6 @@ export interface ControlServerOptions {
   readonly temporaryDirectory?: string;
   /** Answers a request; a rejection becomes an error response. */
   readonly handle: (request: ControlRequest) => Promise<Readonly<Record<string, unknown>>>;
-  /** After the response to this request was written. */
-  readonly answered?: (request: ControlRequest, response: ControlResponse) => void;
 }
 
 export interface ControlServer {
@@ -41,10 +40,14 @@ export async function startControlServer(options: ControlServerOptions): Promise
   ensurePrivateDirectory(options.directory);
   const path = socketPlace(options.directory, options.temporaryDirectory ?? tmpdir());
   const connections = new Set<Socket>();
+  const answering = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     connections.add(socket);
-    socket.once("close", () => connections.delete(socket));
-    serve(socket, options);
+    socket.once("close", () => {
+      connections.delete(socket);
+      answering.delete(socket);
+    });
+    serve(socket, options, answering);
   });
   server.maxConnections = MAX_CONNECTIONS;
   try {
@@ -60,8 +63,13 @@ export async function startControlServer(options: ControlServerOptions): Promise
     path,
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of connections) socket.destroy();
+      // Who asked for the end is told of it first; nobody else is waited for.
+      for (const socket of connections) if (!answering.has(socket)) socket.destroy();
+      const timer = setTimeout(() => {
+        for (const socket of connections) socket.destroy();
+      }, LAST_ANSWER_MS);
       await closed;
+      clearTimeout(timer);
       removeSocket(path);
     },
   };
@@ -101,13 +109,11 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-function serve(socket: Socket, options: ControlServerOptions): void {
+function serve(socket: Socket, options: ControlServerOptions, answering: Set<Socket>): void {
   let received = Buffer.alloc(0);
   let done = false;
-  const finish = (response: ControlResponse, request?: ControlRequest): void => {
-    socket.end(encodeResponse(response), () => {
-      if (request !== undefined) options.answered?.(request, response);
-    });
+  const finish = (response: ControlResponse): void => {
+    socket.end(encodeResponse(response));
   };
   const refuse = (error: unknown): void => finish({ ok: false, error: toWireError(error) });
   socket.on("error", () => socket.destroy());
@@ -123,24 +129,15 @@ function serve(socket: Socket, options: ControlServerOptions): void {
     const newline = received.indexOf(0x0a);
     if (newline < 0 && received.length <= MAX_REQUEST_BYTES) return;
     done = true;
+    answering.add(socket);
     if (newline < 0 || newline > MAX_REQUEST_BYTES) {
       refuse(new RiffleError("usage", "control request too long"));
       return;
     }
-    answer(received.toString("utf8", 0, newline), options).then(({ response, request }) => {
-      finish(response, request);
-    }, refuse);
+    answer(received.toString("utf8", 0, newline), options).then((result) => finish({ ok: true, result }), refuse);
   });
 }
 
-async function answer(
-  line: string,
-  options: ControlServerOptions,
-): Promise<{ readonly response: ControlResponse; readonly request?: ControlRequest }> {
-  const request = decodeRequest(line);
-  try {
-    return { request, response: { ok: true, result: await options.handle(request) } };
-  } catch (error) {
-    return { request, response: { ok: false, error: toWireError(error) } };
-  }
+async function answer(line: string, options: ControlServerOptions): Promise<Readonly<Record<string, unknown>>> {
+  return options.handle(decodeRequest(line));
 }
