@@ -6,8 +6,11 @@ import { openSync, readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { OpenGrant, Served } from "../../src/artifact/served.ts";
 import { RiffleError } from "../../src/errors.ts";
+import { buildTree } from "../../src/layers/tree-builder.ts";
 import type { TreeEntry } from "../../src/layers/tree-entry.ts";
+import { openTree } from "../../src/layers/tree-table.ts";
 import type { MountOptions, PageCache } from "../../src/mount/backend.ts";
+import type { kernelBackend as KernelBackend } from "../../src/mount/kernel-backend.ts";
 import { patternBytes } from "./pattern.ts";
 
 export interface MountSettings {
@@ -38,18 +41,14 @@ export interface MountStats {
 
 // The test that starts this program gives exactly this.
 const settings = JSON.parse(process.argv[2] ?? "{}") as MountSettings;
-const dist = new URL("../../../dist/", import.meta.url);
-const { kernelBackend } = (await import(
-  new URL("mount/kernel-backend.js", dist).href
-)) as typeof import("../../src/mount/kernel-backend.ts");
-const { buildTree } = (await import(
-  new URL("layers/tree-builder.js", dist).href
-)) as typeof import("../../src/layers/tree-builder.ts");
-const { openTree } = (await import(
-  new URL("layers/tree-table.js", dist).href
-)) as typeof import("../../src/layers/tree-table.ts");
+// Threads run from dist; what starts them must come from there too.
+const { kernelBackend } = (await import(new URL("../../../dist/mount/kernel-backend.js", import.meta.url).href)) as {
+  readonly kernelBackend: typeof KernelBackend;
+};
 
-const tree = openTree(buildTree(settings.entries, { sources: [[{ name: "user.oci.digest", value: Buffer.from("sha256:00") }]] }));
+const tree = openTree(
+  buildTree(settings.entries, { sources: [[{ name: "user.oci.digest", value: Buffer.from("sha256:00") }]] }),
+);
 const counts = { opens: 0, releases: 0, reads: 0, aborted: 0 };
 const touched: string[] = [];
 let changes = 0;
