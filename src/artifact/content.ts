@@ -72,9 +72,14 @@ export class Content {
     this.#parts.source.touched(range, handle);
   }
 
-  close(): void {
+  /** One open file less: what was to be read ahead for it alone no longer is. */
+  closed(handle: number): void {
+    this.#parts.source.release(handle);
+  }
+
+  async close(): Promise<void> {
     this.#closed = true;
-    this.#parts.source.close();
+    await this.#parts.source.close();
     this.#parts.entry.close();
   }
 
