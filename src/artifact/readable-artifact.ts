@@ -47,7 +47,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
   const stats = (): ArtifactStats =>
     accounting.stats(
       { reference: parts.reference, digest: manifest.descriptor.digest, pid: process.pid, since },
-      { files: totals.files, size: totals.bytes },
+      { files: totals.files, size: totals.size },
       { mount: mounted?.(), cache: cacheStatus() },
     );
   const live = new LiveFiles({
