@@ -12,7 +12,7 @@ import { ForeignBody } from "./foreign-body.ts";
 import { HashThread } from "./hash-thread.ts";
 import { MemoryStore } from "./memory-pages.ts";
 import { Quarantine } from "./quarantine.ts";
-import type { Unit, UnitHost } from "./unit.ts";
+import type { Tidied, UnitHost } from "./unit-life.ts";
 
 /** A segment is what eviction takes at once; with the leaf of a bitmap it has 256 MiB in common. */
 const SEGMENT_BYTES = 256 * 1024 * 1024;
@@ -52,7 +52,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   readonly #bodies = new Map<Entry, DiskBody>();
   readonly #touched = new Map<Entry, number>();
   readonly #jobs = new Set<Promise<void>>();
-  readonly #dirty = new Set<Unit>();
+  readonly #dirty = new Set<Tidied>();
   #idle: NodeJS.Timeout | undefined;
   #troubleAt: number | undefined;
   #full = false;
@@ -146,7 +146,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   async tidy(): Promise<void> {
     const dirty = [...this.#dirty];
     this.#dirty.clear();
-    for (const unit of dirty) await unit.sync();
+    for (const unit of dirty) await unit.tidy();
     await this.settled();
   }
 
@@ -159,7 +159,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     this.#jobs.add(tracked);
   }
 
-  dirtied(unit: Unit): void {
+  dirtied(unit: Tidied): void {
     this.#dirty.add(unit);
     if (this.#closed) return;
     clearTimeout(this.#idle);
