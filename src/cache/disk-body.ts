@@ -57,6 +57,10 @@ export class DiskBody implements Body, Proving {
     return this;
   }
 
+  get isSegmented(): boolean {
+    return this.#options.segmentBytes !== undefined;
+  }
+
   /** Units that were looked at, for eviction and syncing. */
   units(): IterableIterator<Unit> {
     return this.#units.values();

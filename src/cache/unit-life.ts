@@ -19,6 +19,7 @@ export interface UnitHost {
   readonly trash: string;
   readonly descriptors: Descriptors;
   readonly quarantine: Quarantine;
+  readonly now: () => number;
   /** Keeps a job in sight of `close`. */
   background(job: Promise<void>): void;
   /** There is something to sync or to mend at the next idle moment. */

@@ -22,6 +22,8 @@ export class Unit implements Tidied {
   readonly #options: UnitOptions;
   readonly #writing = new Set<Promise<unknown>>();
   #directory: string;
+  /** By the cache's clock: the last read or write by this thread. */
+  usedAt: number;
   #current: UnitLife | undefined;
   #mending: Promise<void> | undefined;
 
@@ -29,6 +31,7 @@ export class Unit implements Tidied {
     this.#directory = directory;
     this.#options = options;
     this.size = options.size;
+    this.usedAt = options.host.now();
   }
 
   get directory(): string {
@@ -55,6 +58,7 @@ export class Unit implements Tidied {
   /** Throws when the disk does not take the bytes; false when the unit was thrown away meanwhile. */
   async write(offset: number, bytes: Uint8Array, options: { readonly verified: boolean }): Promise<boolean> {
     const job = this.#write(offset, bytes, options);
+    this.usedAt = this.#options.host.now();
     this.#writing.add(job);
     try {
       return await job;
@@ -71,6 +75,7 @@ export class Unit implements Tidied {
   /** False when the bytes are not all there after all; the caller has made sure that they are held. */
   async read(range: ByteRange, target: Uint8Array): Promise<boolean> {
     const life = this.#life;
+    this.usedAt = this.#options.host.now();
     let held: HeldFiles | undefined;
     try {
       held = life?.files()?.hold();
