@@ -94,7 +94,7 @@ export function libfuseOperations(served: Served, options: LibfuseOptions): Libf
     read: (_path, handle, buffer, _length, position, done) => {
       const file = open.get(handle);
       if (file === undefined) return done(-errno.EBADF);
-      read(file, handle, buffer, position).then(done, (error: unknown) => done(-errnoOf(error)));
+      return void answerLater(read(file, handle, buffer, position), done);
     },
     release: (_path, handle, done) => {
       const file = open.get(handle);
@@ -130,6 +130,16 @@ export function libfuseOperations(served: Served, options: LibfuseOptions): Libf
       open.clear();
     },
   };
+}
+
+async function answerLater(answer: Promise<number>, done: (result: number) => void): Promise<void> {
+  let result: number;
+  try {
+    result = await answer;
+  } catch (error) {
+    result = -errnoOf(error);
+  }
+  done(result);
 }
 
 function unused(): void {
