@@ -112,7 +112,9 @@ async function mountLibfuse(library: FuseLibrary, mounting: Mounting): Promise<M
     attached,
     held,
     onEnd: options.onEnd,
+    interrupt: () => operations.interrupt(),
     release: () => {
+      operations.interrupt();
       operations.close();
       library.letGo(mountpoint, fuse);
     },
@@ -170,6 +172,8 @@ interface MountParts {
   /** Undefined where there is no /proc: then an end from outside goes unnoticed. */
   readonly held: HeldDevice | undefined;
   readonly onEnd: (reason: EndReason) => void;
+  /** libfuse's threads end only when their requests are answered, also those that nobody waits for any more. */
+  readonly interrupt: () => void;
   readonly release: () => void;
 }
 
@@ -214,6 +218,7 @@ class LibfuseMount implements Mounted {
     this.#asked = true;
     const out = isAttached(attached) && (await detach(attached, { how: "plain", uid: this.#uid }));
     if (!out) await detach(attached, { how: "force", uid: this.#uid });
+    this.#parts.interrupt();
     await this.#untilEnd();
   }
 
