@@ -121,7 +121,7 @@ export function riffleHome(folder: Folder): Record<string, string> {
     XDG_STATE_HOME: folder.sub("state"),
     XDG_RUNTIME_DIR: folder.sub("run"),
     DOCKER_CONFIG: folder.sub("docker"),
-    RIFFLE_CACHE_DIR: "",
+    RIFFLE_CACHE_DIR: folder.sub("cache/riffle"),
   };
 }
 
