@@ -148,6 +148,7 @@ function show(measured: readonly Measured[], sizes: Readonly<Record<DemoFile, nu
 async function prepare(
   folder: Folder,
   registry: RegistryHandle,
+  options: { readonly mounts: boolean },
 ): Promise<{
   readonly references: Stage["references"];
   readonly sizes: Readonly<Record<DemoFile, number>>;
@@ -165,7 +166,7 @@ async function prepare(
   await registry.configure({ latencyMs: LATENCY_MS, ratePerConnection: RATE_BYTES });
   const queries = await demoQueries(
     { flights: paths.flights, layout: raster.layout },
-    { gdal: hasProgram("gdal_translate") && mountObstacle() === undefined },
+    { gdal: options.mounts && hasProgram("gdal_translate") },
   );
   return {
     references,
@@ -193,7 +194,7 @@ async function main(): Promise<boolean> {
 
   say(bold("riffle: an answer for the bytes that it needs"));
   say(dim("Making a Parquet file and a cloud-optimized GeoTIFF from real tables and a real grid (vega-datasets)..."));
-  const { references, sizes, queries } = await prepare(folder, registry);
+  const { references, sizes, queries } = await prepare(folder, registry, { mounts: obstacle === undefined });
   for (const file of ["flights", "precipitation"] as const)
     say(`  ${references[file].padEnd(44)} ${NAMES[file]}, ${showBytes(sizes[file])}`);
   say(`A registry on this machine, slowed to ${LATENCY_MS} ms a response and ${showBytes(RATE_BYTES)}/s a connection.`);
