@@ -2,6 +2,7 @@ import type { ByteRange } from "../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../bytes/source.ts";
 import type { Manifest } from "../oci/manifest.ts";
 import { RiffleError } from "../errors.ts";
+import type { ArtifactStats } from "./accounting.ts";
 import type { Served } from "./served.ts";
 
 export interface OpenOptions {
@@ -39,10 +40,6 @@ export interface ArtifactFile extends RangeSource {
   readonly digest: string;
   stream(options?: ReadOptions): AsyncIterable<Uint8Array>;
   bytes(range?: ByteRange): Promise<Uint8Array>;
-}
-
-export interface ArtifactStats {
-  readonly [name: string]: unknown;
 }
 
 export interface Artifact extends AsyncDisposable {
