@@ -17,14 +17,14 @@ export interface LogOptions {
 const NEEDED: Readonly<Record<LogLevel, number>> = { error: 0, warn: 0, info: 1, debug: 2 };
 
 /**
- * Lines to stderr as far as `-q` and `-v` let them, and every line to the log file. A log file that cannot be written is
+ * Lines to stderr as far as `-q` and `-v` let them, and to the log file, which requests enter with `-vv` alone. A log file that cannot be written is
  * one warning, never a failure.
  */
 export function createLog({ notes, settings, now = () => new Date() }: LogOptions): Log {
   let file = settings.logFile;
   if (file !== undefined) mkdirSync(dirname(file), { recursive: true });
   const keep = (level: LogLevel, text: string): void => {
-    if (file === undefined) return;
+    if (file === undefined || (level === "debug" && settings.verbose < NEEDED.debug)) return;
     try {
       appendFileSync(file, `${now().toISOString()} ${level} ${text}\n`, { mode: 0o600 });
     } catch (error) {

@@ -46,8 +46,10 @@ export function cacheCheck(directory: string): Check {
   const { type, bavail, bsize } = statfsSync(base);
   const free = bavail * bsize;
   const network = NETWORK_TYPES.get(type);
-  if (network !== undefined) return warn(name, `${directory} is on ${network}, where processes cannot share it`, choose);
-  if (free < LITTLE_BYTES) return warn(name, `${directory} has only ${formatBytes(free)} free`, `free some space, or ${choose}`);
+  if (network !== undefined)
+    return warn(name, `${directory} is on ${network}, where processes cannot share it`, choose);
+  if (free < LITTLE_BYTES)
+    return warn(name, `${directory} has only ${formatBytes(free)} free`, `free some space, or ${choose}`);
   return ok(name, `${directory}, ${formatBytes(free)} free`);
 }
 

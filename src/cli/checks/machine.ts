@@ -83,10 +83,15 @@ function fusermountCheck(path: string, uid: number): Check {
   const name = "fusermount3";
   const remedy = "install the fuse3 package; riffle mount as root works without it";
   const found = findProgram(name, path);
-  if (found === undefined) return uid === 0 ? ok(name, "is missing, and root needs none") : fail(name, "is missing", remedy);
+  if (found === undefined)
+    return uid === 0 ? ok(name, "is missing, and root needs none") : fail(name, "is missing", remedy);
   const { mode, uid: owner } = statSync(found);
   if (uid === 0 || ((mode & 0o4000) !== 0 && owner === 0)) return ok(name, found);
-  return warn(name, `${found} is not setuid root (mode ${octal(mode)})`, "chmod u+s as root, where no capability stands for it");
+  return warn(
+    name,
+    `${found} is not setuid root (mode ${octal(mode)})`,
+    "chmod u+s as root, where no capability stands for it",
+  );
 }
 
 /** Loads a native package in this process, as a mount would. */
@@ -114,7 +119,11 @@ function allowOtherCheck(path: string, uid: number): Check {
     // No file: the default holds.
   }
   if (/^[ \t]*user_allow_other[ \t]*$/m.test(text)) return ok(name, `${path} has user_allow_other`);
-  return warn(name, `--allow-other is not allowed: ${path} lacks user_allow_other`, `add the line user_allow_other to ${path}`);
+  return warn(
+    name,
+    `--allow-other is not allowed: ${path} lacks user_allow_other`,
+    `add the line user_allow_other to ${path}`,
+  );
 }
 
 /** What mounting needs, in the order in which a mount would miss it. */
@@ -125,7 +134,10 @@ export async function machineChecks(machine: Machine): Promise<readonly Check[]>
   const second = "the libfuse backend is not available; the kernel backend does not need it";
   const libfuse = await packageCheck(
     "fuse-native",
-    (why) => (platform === "linux" ? warn("fuse-native", why, second) : fail("fuse-native", why, "install macFUSE, then rifflefs anew")),
+    (why) =>
+      platform === "linux"
+        ? warn("fuse-native", why, second)
+        : fail("fuse-native", why, "install macFUSE, then rifflefs anew"),
     "loads: --backend libfuse is available",
   );
   if (platform !== "linux") {
@@ -133,7 +145,8 @@ export async function machineChecks(machine: Machine): Promise<readonly Check[]>
   }
   const koffi = await packageCheck(
     "koffi",
-    (why) => (uid === 0 ? warn : fail)("koffi", why, "install rifflefs anew on this machine; without it only root can mount"),
+    (why) =>
+      (uid === 0 ? warn : fail)("koffi", why, "install rifflefs anew on this machine; without it only root can mount"),
     "loads",
   );
   return [

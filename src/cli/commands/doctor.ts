@@ -1,11 +1,10 @@
-import { RiffleError } from "../../errors.ts";
 import type { Check } from "../checks/check.ts";
 import { cacheCheck, stateCheck } from "../checks/folders.ts";
 import { machineChecks } from "../checks/machine.ts";
 import { mountsCheck } from "../checks/mounts.ts";
 import type { Run } from "../command.ts";
-import { asRiffleError, EXIT_CODES, oneLine } from "../exit.ts";
-import { paint } from "../paint.ts";
+import { EXIT_CODES, oneLine } from "../exit.ts";
+import { mayColour, paint } from "../paint.ts";
 
 const COLOURS = { ok: "green", warn: "yellow", fail: "red" } as const;
 
@@ -30,6 +29,7 @@ export const run: Run = async ([reference], _flags, context) => {
     checks.push(...found.checks);
     if (found.error !== undefined) code = EXIT_CODES[found.error.code];
   }
+  const colours = mayColour(out.isTerminal, environment);
   if (settings.json) await out.line(JSON.stringify({ checks }));
   else for (const check of checks) await out.line(checkLine(check, colours));
   return code;

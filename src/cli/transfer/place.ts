@@ -21,7 +21,10 @@ function inTheWay(path: string, why: string): RiffleError {
 export function placeDirectory(path: string, options: { readonly mayBeLink: boolean }): void {
   const stat = statOf(path);
   if (stat === undefined) mkdirSync(path, { recursive: true });
-  else if (!stat.isDirectory() && !(options.mayBeLink && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true))
+  else if (
+    !stat.isDirectory() &&
+    !(options.mayBeLink && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+  )
     throw inTheWay(path, "is there and is no directory");
 }
 
