@@ -28,7 +28,7 @@ export interface MountOptions {
   readonly log: (level: LogLevel, message: string) => void;
   /** Called once, when the kernel has let go of the mount. */
   readonly onEnd: (reason: EndReason) => void;
-  /** The directory that is shown as the root (`--subpath`); row 0 if absent. */
+  /** The directory that is shown as the root; the tree's own if absent. */
   readonly rootRow?: Row;
   /** Threads that read the device, 1 to 16. Backends without threads ignore it. */
   readonly threads?: number;

@@ -7,7 +7,7 @@ import { isRiffleError, RiffleError, type ErrorCode, type ErrorFacts } from "../
 export const CONTROL_PROTOCOL = 1;
 
 export const MAX_REQUEST_BYTES = 4096;
-export const MAX_RESPONSE_BYTES = 1024 * 1024;
+export const MAX_RESPONSE_BYTES = 1_048_576;
 
 export type ControlRequest =
   | { readonly op: "ping" }
