@@ -5,6 +5,7 @@ import type { LogLevel } from "../mount/backend.ts";
 import { createLog, type Log } from "./log.ts";
 import { mountArtifact, type MountOrder } from "./mount-artifact.ts";
 import { createNotes } from "./output.ts";
+import { warningText } from "./warnings.ts";
 
 /** What `riffle mount` tells its daemon. */
 export interface DaemonOrder {
@@ -36,7 +37,7 @@ await runDaemon(async ({ payload, signal, notice }): Promise<DaemonMount> => {
   };
   log("info", `mounting ${order.mount.reference} at ${order.mount.mountpoint}`);
   const mount = await mountArtifact(order.mount, { signal, log });
-  for (const warning of mount.artifact.warnings) log("warn", warning.message);
+  for (const warning of mount.artifact.warnings) log("warn", warningText(warning));
   ready = true;
   keep("info", `mounted ${mount.artifact.reference} at ${mount.session.state.mountpoint}`);
   const { mounted } = mount.session;

@@ -1,5 +1,6 @@
-import { openArtifact, type Artifact, type OpenOptions } from "../artifact/artifact.ts";
-import type { ArtifactStats } from "../artifact/accounting.ts";
+import type { ArtifactStats, MountFacts } from "../artifact/accounting.ts";
+import type { Artifact } from "../artifact/artifact.ts";
+import { openArtifact, type OpenOptions } from "../artifact/open-artifact.ts";
 import type { EndReason, Mounted, PageCache } from "../mount/backend.ts";
 import { startMountSession, type MountSession } from "../mount/mount-session.ts";
 import { chooseBackend } from "./backend.ts";
@@ -35,24 +36,11 @@ export interface ArtifactMount {
   stats(): ArtifactStats;
 }
 
-/** The counters of the artifact with those of its mount. */
-function statsOf(artifact: Artifact, mounted: Mounted, mountpoint: string): ArtifactStats {
-  const base = artifact.stats();
-  const warm = mounted.counters();
-  const bytesRead = base.bytesRead + warm.bytesRead;
-  const { passthrough } = mounted;
-  const blobBytes = base.bytesFetchedByKind.blob;
-  return {
-    ...base,
-    mountpoint,
-    backend: mounted.backend,
-    passthrough,
-    reads: base.reads + warm.reads,
-    bytesRead,
-    bytesFromCache: base.bytesFromCache + warm.bytesFromCache,
-    bytesVerified: base.bytesVerified + warm.bytesProven,
-    amplification: bytesRead === 0 || passthrough ? null : Number((blobBytes / bytesRead).toFixed(4)),
-  };
+/** What the mount adds to the counters of its artifact. */
+function factsOf(mounted: Mounted, mountpoint: string): MountFacts {
+  const { reads, bytesRead, bytesProven } = mounted.counters();
+  const warm = { reads, bytes: bytesRead, bytesProven };
+  return { mountpoint, backend: mounted.backend, passthrough: mounted.passthrough, warm };
 }
 
 /** Opens and mounts. Rejects with nothing left behind. */
@@ -72,7 +60,7 @@ export async function mountArtifact(
       directory: order.runtimeDir,
       reference: artifact.reference,
       digest: artifact.digest,
-      stats: (mounted, mountpoint) => statsOf(artifact, mounted, mountpoint),
+      stats: () => artifact.stats(),
       ...(order.logPath !== undefined && { logPath: order.logPath }),
       ...(order.isPrivate === true && { isPrivate: true }),
     });
@@ -82,7 +70,8 @@ export async function mountArtifact(
       return reason;
     };
     const { mountpoint } = session.state;
-    return { artifact, session, ended: finish(), stats: () => statsOf(artifact, session.mounted, mountpoint) };
+    artifact.mounted(() => factsOf(session.mounted, mountpoint));
+    return { artifact, session, ended: finish(), stats: () => artifact.stats() };
   } catch (error) {
     await artifact.close();
     throw error;

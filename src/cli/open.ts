@@ -1,4 +1,5 @@
-import type { Artifact, OpenOptions } from "../artifact/artifact.ts";
+import type { Artifact } from "../artifact/artifact.ts";
+import type { OpenOptions } from "../artifact/open-artifact.ts";
 import type { Context } from "./command.ts";
 import { readPassword } from "./credentials-input.ts";
 
@@ -35,6 +36,6 @@ export async function openOptionsOf(context: Context, narrowing: Narrowing = {})
 /** Opens `reference` as the settings say. The artifact room is loaded here, not with the command line. */
 export async function openFor(context: Context, reference: string, narrowing: Narrowing = {}): Promise<Artifact> {
   const options = await openOptionsOf(context, narrowing);
-  const { openArtifact } = await import("../artifact/artifact.ts");
+  const { openArtifact } = await import("../artifact/open-artifact.ts");
   return openArtifact(reference, { ...options, signal: context.signal, log: context.log });
 }

@@ -1,9 +1,10 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Artifact, Entry } from "../../artifact/artifact.ts";
-import { isDigest } from "../../bytes/digest.ts";
 import { RiffleError } from "../../errors.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Context, Run } from "../command.ts";
+import { documentsOf, layersOf } from "../manifests.ts";
 import { openFor } from "../open.ts";
 import { createProgress } from "../progress.ts";
 import { formatBytes } from "../quantities.ts";
@@ -28,13 +29,13 @@ function destinationOf(text: string, cwd: string): Destination {
 }
 
 /** The bytes of one file of the tree. A file that is a whole layer has the layer's digest; others are proven by their reads. */
-function contentOf(artifact: Artifact, entry: Entry): Content {
+function contentOf(artifact: Artifact, entry: Entry, layers: ReadonlyMap<string, Descriptor>): Content {
   const file = artifact.file(entry.path);
-  const whole = file.id === entry.digest && isDigest(entry.digest) ? entry.digest : undefined;
+  const layer = layers.get(file.digest);
   return {
     id: `${artifact.digest}/${file.id}`,
     size: file.size,
-    digest: whole,
+    digest: layer?.size === file.size ? layer.digest : undefined,
     fetch: async (range, sink, signal) =>
       sink(range.start, await file.read(range, signal === undefined ? {} : { signal })),
   };
@@ -68,9 +69,10 @@ async function perform(artifact: Artifact, plan: CopyPlan, options: PerformOptio
   const { root, force, context } = options;
   const tally: Tally = { files: 0, present: 0, bytes: 0, resumedBytes: 0, verified: 0 };
   const { notes, settings, signal } = context;
+  const layers = layersOf(await documentsOf(artifact));
   const progress = createProgress({ notes, quiet: settings.quiet, totalBytes: plan.bytes, what: "copying" });
   const copy = async ({ entry, target }: CopyStep, stop: AbortSignal): Promise<void> => {
-    const content = contentOf(artifact, entry);
+    const content = contentOf(artifact, entry, layers);
     if (mustFetch(target, content, { force, mtime: entry.mtime })) {
       const onBytes = (bytes: number, resumed: boolean): void => progress.add(bytes, resumed);
       const saved = await saveContent(content, target, { signal: stop, onBytes });

@@ -9,6 +9,7 @@ import { mountArtifact, type MountOrder } from "../mount-artifact.ts";
 import { absoluteReference, isCovering, mountWords } from "../mount-words.ts";
 import { openOptionsOf } from "../open.ts";
 import { formatBytes } from "../quantities.ts";
+import { warningText } from "../warnings.ts";
 
 /** The daemon's own waits end first, with a better reason than ours would be. */
 const GRACE_MS = 2000;
@@ -25,7 +26,7 @@ async function announce(stats: ArtifactStats, { out, settings }: Context): Promi
 
 async function stay(order: MountOrder, context: Context): Promise<number> {
   const mount = await mountArtifact(order, context);
-  for (const warning of mount.artifact.warnings) context.log("warn", warning.message);
+  for (const warning of mount.artifact.warnings) context.log("warn", warningText(warning));
   const { mounted } = mount.session;
   const release = context.takeSignals(() => undefined);
   const undo = endBySignal(mounted, { log: context.log, hangup: "unmount" });

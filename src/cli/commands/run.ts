@@ -10,6 +10,7 @@ import { errorLine } from "../exit.ts";
 import { mountArtifact, type ArtifactMount } from "../mount-artifact.ts";
 import { formatBytes } from "../quantities.ts";
 import { mountOrderOf } from "./mount.ts";
+import { warningText } from "../warnings.ts";
 
 const NOT_FOUND = 127;
 
@@ -86,7 +87,7 @@ export const run: Run = async ([reference = "", ...command], flags, context) => 
   }
   let code: number;
   try {
-    for (const warning of mount.artifact.warnings) context.log("warn", warning.message);
+    for (const warning of mount.artifact.warnings) context.log("warn", warningText(warning));
     signal.throwIfAborted();
     const { mountpoint: real } = mount.session.state;
     code = await perform(fillIn(command, real), real, context);
