@@ -1,26 +1,23 @@
-import { RiffleError } from "../errors.ts";
+import type { Cache } from "../cache/cache.ts";
+import { abortError, RiffleError } from "../errors.ts";
+import { cachedSource } from "../fetch/cached-source.ts";
+import { CostModel } from "../fetch/cost.ts";
+import { createHttpClient } from "../fetch/http-client.ts";
+import type { ProxySettings } from "../fetch/http-proxy.ts";
+import { filterTree } from "../layers/filter-tree.ts";
+import { planTree, type TreePlan } from "../layers/plain-layers.ts";
+import { buildTree } from "../layers/tree-builder.ts";
+import { openTree } from "../layers/tree-table.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { ImageManifest, Manifest } from "../oci/manifest.ts";
+import { contentEntries, parsePlatform, selectPlatform } from "../oci/platform.ts";
+import { parseReference, pinnedReference, type Reference } from "../oci/reference.ts";
+import type { CredentialPlaces } from "../registry/credentials.ts";
+import { openRegistry } from "../registry/open-registry.ts";
+import type { Registry } from "../registry/registry.ts";
+import { Accounting } from "./accounting.ts";
 import type { Artifact } from "./artifact.ts";
-
-export interface OpenOptions {
-  readonly cacheDir?: string | undefined;
-  readonly noCache?: boolean;
-  readonly cacheBytes?: number;
-  readonly platform?: string;
-  readonly plainHttp?: boolean;
-  readonly insecure?: boolean;
-  readonly caFile?: string;
-  readonly credentials?: { readonly username: string; readonly password: string };
-  readonly credentialPlaces?: unknown;
-  readonly proxies?: Readonly<Record<string, string | undefined>>;
-  readonly timeoutMs?: number;
-  readonly frugal?: boolean;
-  readonly include?: readonly string[];
-  readonly exclude?: readonly string[];
-  readonly subpath?: string;
-  readonly signal?: AbortSignal;
-  readonly log?: (level: "debug" | "info" | "warn" | "error", message: string) => void;
-}
-
-export function openArtifact(reference: string, options: OpenOptions = {}): Promise<Artifact> {
-  return Promise.reject(new RiffleError("internal", `cannot open ${reference}`, { cause: options }));
-}
+import { Content } from "./content.ts";
+import { Contents } from "./contents.ts";
+import { createEngine, type Engine, type EngineOptions, type Log } from "./engine.ts";
+import { ErrorList } from "./error-list.ts";

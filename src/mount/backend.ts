@@ -40,6 +40,8 @@ export interface WarmCounters {
   readonly bytesRead: number;
   readonly bytesFromCache: number;
   readonly bytesProven: number;
+  /** Messages of the kernel, of every kind; undefined where the backend does not see them. */
+  readonly requests?: number;
 }
 
 export interface Mounted extends AsyncDisposable {

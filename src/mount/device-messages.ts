@@ -16,8 +16,9 @@ export interface DeviceThreadData {
   readonly counters: SharedArrayBuffer;
 }
 
-/** Reads, bytes read, of them from the cache, of them proven. */
-export const COUNTERS = 4;
+/** Reads, bytes read, of them from the cache, of them proven; then requests of every kind. */
+export const COUNTERS = 5;
+export const REQUESTS_COUNTER = 4;
 
 /** What a device thread tells the main thread. `unique` is the kernel's number of a request. */
 export type DeviceMessage =

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { threadFile } from "../bytes/thread-file.ts";
 import type { WarmCounters } from "./backend.ts";
-import { COUNTERS, type DeviceMessage, type DeviceThreadData } from "./device-messages.ts";
+import { COUNTERS, REQUESTS_COUNTER, type DeviceMessage, type DeviceThreadData } from "./device-messages.ts";
 
 /** A second thread answers while the first waits for the disk; more than four gain nothing (they share the device's lock). */
 export const DEFAULT_THREADS = 2;
@@ -32,7 +32,13 @@ export function startDeviceThreads(options: DeviceThreadsOptions): DeviceThreads
   return {
     ready: Promise.all(threads.map((thread) => thread.ready)).then(() => undefined),
     ended: Promise.all(threads.map((thread) => thread.ended)).then((codes) => codes.at(-1) ?? "unknown"),
-    counters: () => ({ reads: sum(0), bytesRead: sum(1), bytesFromCache: sum(2), bytesProven: sum(3) }),
+    counters: () => ({
+      reads: sum(0),
+      bytesRead: sum(1),
+      bytesFromCache: sum(2),
+      bytesProven: sum(3),
+      requests: sum(REQUESTS_COUNTER),
+    }),
   };
 }
 

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { parentPort, threadId, workerData } from "node:worker_threads";
 import { WarmReader } from "../cache/warm-reader.ts";
 import { openTree } from "../layers/tree-table.ts";
-import type { DeviceMessage, DeviceThreadData } from "./device-messages.ts";
+import { REQUESTS_COUNTER, type DeviceMessage, type DeviceThreadData } from "./device-messages.ts";
 import { DEFERRED, type Handler } from "./exchange.ts";
 import { createHandler } from "./handler.ts";
 import { getU32, getU64, MAX_READ_BYTES, OP, OUT_HEADER_BYTES, putU32, REQUEST_BUFFER_BYTES } from "./protocol.ts";
@@ -17,12 +17,14 @@ const reply = new Uint8Array(OUT_HEADER_BYTES + MAX_READ_BYTES);
 const input = new DataView(request.buffer);
 const output = new DataView(reply.buffer);
 
+const counters = new Float64Array(data.counters);
+
 const handler: Handler = createHandler({
   view: { tree: openTree(data.tree), rootRow: data.rootRow, uid: data.uid, gid: data.gid, umask: data.umask },
   totals: data.totals,
   request,
   reply,
-  counters: new Float64Array(data.counters),
+  counters,
   ...(data.warm === undefined
     ? {}
     : { warm: { reader: new WarmReader(data.warm, threadId), slots: new Int32Array(data.slots) } }),
@@ -53,6 +55,7 @@ function serve(): string {
       return code;
     }
     if (received === 0) return "ENODEV";
+    counters[REQUESTS_COUNTER] = (counters[REQUESTS_COUNTER] ?? 0) + 1;
     const length = answer(received);
     if (length > 0) send(length);
     else if (length === DEFERRED) defer(received);

@@ -1,95 +1,12 @@
 import { constants } from "node:os";
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { WarmResult } from "../../src/cache/cache.ts";
-import { ROW_FILTERED, ROW_HIDDEN, ROW_LIVE } from "../../src/layers/tree.ts";
-import { DEFERRED, NO_REPLY, type HandlerOptions } from "../../src/mount/exchange.ts";
-import { createHandler } from "../../src/mount/handler.ts";
-import { MAX_READ_BYTES, OP, OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "../../src/mount/protocol.ts";
-import { treeTotals } from "../../src/mount/tree-view.ts";
-import { memoryTree } from "../support/memory-tree.ts";
-import {
-  fields,
-  message,
-  parseDirents,
-  parseReply,
-  readIn,
-  text,
-  type MessageSpec,
-  type Reply,
-} from "../support/messages.ts";
+import { DEFERRED, NO_REPLY } from "../../src/mount/exchange.ts";
+import { MAX_READ_BYTES, OP } from "../../src/mount/protocol.ts";
+import { LONG_NAME, nodeOf, setUpHandler as setUp, tree } from "../support/handler.ts";
+import { fields, parseDirents, readIn, text, type MessageSpec, type Reply } from "../support/messages.ts";
 
 const { errno } = constants;
 const DAY = 86_400n;
-const LONG_NAME = "n".repeat(255);
-
-const tree = memoryTree([
-  { name: "a.bin", size: 10_000, source: 0, offset: 0, mtime: 1_700_000_000 },
-  { name: "b", children: [{ name: "c.bin", size: 5, source: 1, offset: 512, uid: 7, gid: 8, mode: 0o640 }] },
-  { name: "cold.bin", size: 2 ** 41, source: 2, xattrs: { "user.oci.digest": "sha256:00" } },
-  { name: "hard", linkTo: "/a.bin", source: 0 },
-  { name: "link", target: "b/c.bin" },
-  { name: "gone", size: 1, flags: ROW_FILTERED },
-  {
-    name: ".oci",
-    flags: ROW_HIDDEN,
-    children: [
-      { name: "stats.json", flags: ROW_LIVE },
-      { name: "still", size: 1 },
-    ],
-  },
-  { name: "negative", size: 0, mtime: -1 },
-  { name: LONG_NAME, size: 0 },
-]);
-const view = { tree, rootRow: 0, uid: 1000, gid: 1001, umask: 0o002 };
-
-function nodeOf(path: string): number {
-  let row = 0;
-  for (const name of path.split("/")) row = tree.lookup(row, Buffer.from(name));
-  return tree.link(row) + 1;
-}
-
-/** Byte `i` of content `slot` is `slot * 31 + i`, in a cache that holds slots 1 and 2 alone. */
-const reader = {
-  read(slot: number, offset: number, length: number, target: Uint8Array, at: number, result: WarmResult): void {
-    result.bytes = slot > 2 ? -1 : length;
-    for (let i = 0; i < length && slot <= 2; i += 1) target[at + i] = (slot * 31 + offset + i) & 255;
-    result.crossed = offset === 4096;
-    result.proven = slot === 1;
-  },
-};
-
-function setUp(extra: Partial<HandlerOptions> = {}): {
-  send: (spec: MessageSpec) => Reply | typeof DEFERRED | typeof NO_REPLY;
-  ask: (spec: MessageSpec) => Reply;
-  raw: (bytes: Uint8Array, length?: number) => { length: number; reply: Uint8Array };
-  handler: ReturnType<typeof createHandler>;
-  counters: Float64Array;
-} {
-  const request = new Uint8Array(REQUEST_BUFFER_BYTES);
-  const reply = new Uint8Array(OUT_HEADER_BYTES + MAX_READ_BYTES);
-  const counters = new Float64Array(4);
-  const warm = { reader, slots: Int32Array.of(1, 2, 3) };
-  const handler = createHandler({ view, totals: treeTotals(view), request, reply, warm, counters, ...extra });
-  const raw = (bytes: Uint8Array, length = bytes.length): { length: number; reply: Uint8Array } => {
-    request.set(bytes.subarray(0, request.length));
-    return { length: handler.handle(length), reply };
-  };
-  const send = (spec: MessageSpec): Reply | typeof DEFERRED | typeof NO_REPLY => {
-    const { length } = raw(message(spec));
-    if (length === DEFERRED || length === NO_REPLY) return length;
-    const parsed = parseReply(reply.subarray(0, length));
-    expect(parsed.length).toBe(length);
-    expect(parsed.unique).toBe(spec.unique ?? 2);
-    return parsed;
-  };
-  const ask = (spec: MessageSpec): Reply => {
-    const answer = send(spec);
-    if (typeof answer === "number") throw new Error(`no reply: ${answer}`);
-    return answer;
-  };
-  return { send, ask, raw, handler, counters };
-}
 
 test("LOOKUP gives an entry that is good for a day, with owners and umask of the mount", () => {
   const { ask } = setUp();
@@ -307,38 +224,4 @@ test("changes are EROFS; what the kernel does better alone is ENOSYS; forgetting
   }
   expect(ask({ opcode: OP.IOCTL }).error).toBe(-errno.ENOTTY);
   for (const opcode of [OP.FORGET, OP.BATCH_FORGET, OP.NOTIFY_REPLY]) expect(send({ opcode })).toBe(NO_REPLY);
-});
-
-test("any bytes get no reply, a deferral, or a reply of a length that was asked for", () => {
-  const { raw } = setUp();
-  const valid = fc.record({
-    opcode: fc.oneof(fc.constantFrom(...Object.values(OP)), fc.nat(70)),
-    node: fc.oneof(fc.nat(tree.rows + 3), fc.maxSafeNat()),
-    body: fc.oneof(
-      fc.uint8Array({ maxLength: 120 }),
-      fc.record({ offset: fc.oneof(fc.nat(20_000), fc.maxSafeNat()), size: fc.nat(2 ** 21) }).map(readIn),
-      fc.string({ maxLength: 300 }).map(text),
-      fc.constantFrom("a.bin", "b", ".oci", "link").map(text),
-    ),
-  });
-  const mutated = fc
-    .tuple(valid.map(message), fc.array(fc.tuple(fc.nat(200), fc.nat(255)), { maxLength: 4 }))
-    .map(([bytes, changes]) => {
-      const copy = Buffer.from(bytes);
-      for (const [at, value] of changes) if (at < copy.length) copy[at] = value;
-      return copy;
-    });
-  fc.assert(
-    fc.property(fc.oneof(valid.map(message), mutated, fc.uint8Array({ maxLength: 8192 })), (bytes) => {
-      const { length, reply } = raw(bytes);
-      if (length === NO_REPLY || length === DEFERRED) return;
-      const parsed = parseReply(reply.subarray(0, length));
-      expect(parsed.length).toBe(length);
-      expect(length).toBeLessThanOrEqual(OUT_HEADER_BYTES + MAX_READ_BYTES);
-      expect(parsed.error).toBeLessThanOrEqual(0);
-      expect(parsed.error).toBeGreaterThan(-512);
-      if (parsed.error !== 0) expect(length).toBe(OUT_HEADER_BYTES);
-    }),
-    { numRuns: 3000 },
-  );
 });
