@@ -17,7 +17,7 @@ afterEach(async () => {
 /** A server of `content` that ends with its test. */
 export async function serve(options: RangeServerOptions = {}, content: Uint8Array = CONTENT): Promise<RangeServer> {
   const server = await rangeServer(content, options);
-  open.push(() => server[Symbol.asyncDispose]());
+  open.push(async () => server[Symbol.asyncDispose]());
   return server;
 }
 
