@@ -1,5 +1,9 @@
+import { readFileSync } from "node:fs";
 import type { Digest } from "../bytes/digest.ts";
 import type { ByteRange } from "../bytes/range.ts";
+import { ChunkCache } from "./chunk-cache.ts";
+import { prepareDirectory, type CachePlace } from "./directory.ts";
+import { REAL_FILES, type CacheFiles } from "./files.ts";
 
 /** How far the bytes of a content are proven: by TLS alone, by chunk digests, by the digest of the whole. */
 export type Proof = "transport" | "chunk" | "full";
@@ -67,4 +71,71 @@ export interface WarmResult {
   /** The read passed a mark: the main thread is to be told of it. */
   crossed: boolean;
   proven: boolean;
+}
+
+export interface CacheOptions {
+  /** The root (`--cache-dir`); undefined keeps everything in memory. */
+  readonly directory?: string;
+  /** What all contents may take on disk together, in bytes. */
+  readonly limitBytes?: number;
+  /** The same for what is held in memory; at least 20 MiB. */
+  readonly memoryBytes?: number;
+  /** One line for a person: the disk is refused or in trouble. */
+  readonly log?: (message: string) => void;
+  /** Milliseconds; used for the order of eviction and for pauses only. */
+  readonly now?: () => number;
+  /** Names this boot of the kernel; null when there is nothing that does. */
+  readonly bootId?: string | null;
+  /** Descriptors of cache files open at once. */
+  readonly maxOpenFiles?: number;
+  /** Filling stops where less is free than either. */
+  readonly freeSpace?: { readonly bytes: number; readonly ratio: number };
+  readonly files?: CacheFiles;
+  /** A power of two, at least 128 KiB. */
+  readonly segmentBytes?: number;
+  readonly arenaBytes?: number;
+}
+
+const GIB = 1024 ** 3;
+
+/** Opens the cache. A directory that cannot be used is one line to `log` and a cache in memory, never an error. */
+export async function openCache(options: CacheOptions = {}): Promise<Cache> {
+  return openChunkCache(options);
+}
+
+/** The same, with what tests and commands want beyond the contract. */
+export async function openChunkCache(options: CacheOptions = {}): Promise<ChunkCache> {
+  const { files = REAL_FILES, log = () => undefined, directory } = options;
+  let place: CachePlace | undefined;
+  if (directory !== undefined) {
+    try {
+      place = await prepareDirectory(directory, { files });
+      if (place.isPrivate) log(`cache: ${directory} is on a network file system; this process uses a part of its own`);
+    } catch (error) {
+      log(`${error instanceof Error ? error.message : String(error)}; going on without a disk cache`);
+    }
+  }
+  return new ChunkCache({
+    place,
+    files,
+    bootId: options.bootId === undefined ? readBootId() : (options.bootId ?? undefined),
+    options: {
+      ...options,
+      log,
+      limitBytes: options.limitBytes ?? 20 * GIB,
+      memoryBytes: options.memoryBytes ?? 256 * 1024 * 1024,
+      maxOpenFiles: options.maxOpenFiles ?? 512,
+      freeSpace: options.freeSpace ?? { bytes: GIB, ratio: 0.05 },
+      now: options.now ?? Date.now,
+    },
+  });
+}
+
+/** proc(5); undefined elsewhere than on Linux: then everything is checked again after each start. */
+function readBootId(): string | undefined {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+  } catch {
+    return undefined;
+  }
 }

@@ -1,0 +1,122 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { isDigest } from "../bytes/digest.ts";
+import { RiffleError } from "../errors.ts";
+import { errorCode, type CacheFiles } from "./files.ts";
+
+export const LAYOUT_VERSION = "1";
+
+/** https://bford.info/cachedir/ */
+const CACHEDIR_TAG = `Signature: 8a477f597d28d172789f06886806bc55
+# This file is a cache directory tag created by riffle.
+# For information about cache directory tags see https://bford.info/cachedir/
+`;
+
+/** statfs(2) types of file systems where appends and the boot id promise nothing. */
+const NETWORK_TYPES: ReadonlySet<number> = new Set([
+  0x6969, // NFS
+  0x517b, // SMB
+  0xfe534d42, // SMB2
+  0xff534d42, // CIFS
+  0x65735546, // FUSE: sshfs, s3fs and the like cannot be told from local ones
+  0x5346414f, // AFS
+  0x73757245, // Coda
+  0x01021997, // 9P
+  0x00c36400, // Ceph
+  0x0bd00bd0, // Lustre
+  0x47504653, // GPFS
+]);
+
+export interface CachePlace {
+  /** Where `blobs`, `derived` and `trash` lie. */
+  readonly root: string;
+  /** Of this process alone; removed at the end. */
+  readonly isPrivate: boolean;
+}
+
+/**
+ * Makes `directory` ready, or throws `disk` or `permission` with the reason why it cannot be trusted or used.
+ * Everything lies in `v1`, which must be ours, of mode 0700, and no symbolic link.
+ */
+export async function prepareDirectory(
+  directory: string,
+  options: { readonly files: CacheFiles },
+): Promise<CachePlace> {
+  const v1 = join(directory, "v1");
+  try {
+    mkdirSync(directory, { recursive: true });
+    const tag = join(directory, "CACHEDIR.TAG");
+    if (!existsSync(tag)) writeFileSync(tag, CACHEDIR_TAG);
+    try {
+      mkdirSync(v1, { mode: 0o700 });
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+    checkTrust(v1);
+    checkVersion(v1);
+    const network = NETWORK_TYPES.has((await options.files.facts(v1)).type >>> 0);
+    const root = network ? privateRoot(v1) : v1;
+    for (const name of ["blobs", "derived", "trash"]) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
+    return { root, isPrivate: network };
+  } catch (error) {
+    if (error instanceof RiffleError) throw error;
+    throw new RiffleError("disk", `cache directory ${directory} cannot be used: ${errorCode(error)}`, { cause: error });
+  }
+}
+
+function checkTrust(v1: string): void {
+  const found = lstatSync(v1);
+  const refuse = (why: string): never => {
+    throw new RiffleError("permission", `cache directory ${v1} ${why}`, { hint: "name another with --cache-dir" });
+  };
+  if (found.isSymbolicLink()) refuse("is a symbolic link");
+  if (!found.isDirectory()) refuse("is not a directory");
+  if (process.getuid !== undefined && found.uid !== process.getuid()) refuse("belongs to another user");
+  if ((found.mode & 0o777) !== 0o700) chmodSync(v1, 0o700);
+}
+
+function checkVersion(v1: string): void {
+  const path = join(v1, "VERSION");
+  const text = existsSync(path) ? readFileSync(path, "utf8").slice(0, 32).trim() : undefined;
+  if (text === undefined) writeFileSync(path, `${LAYOUT_VERSION}\n`, { mode: 0o600 });
+  else if (text !== LAYOUT_VERSION)
+    throw new RiffleError("disk", `cache directory ${v1} was written by another version of riffle (layout ${text})`, {
+      hint: "name another with --cache-dir",
+    });
+}
+
+/** `private/<host>-<pid>-<random>`; those of dead processes of this host are removed. */
+function privateRoot(v1: string): string {
+  const parent = join(v1, "private");
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  const host = hostname().replace(/[^A-Za-z0-9.]/g, "_");
+  for (const name of readdirSync(parent)) {
+    const [, pid] = name.startsWith(`${host}-`) ? (/-(\d+)-[0-9a-f]+$/.exec(name) ?? []) : [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+  const own = join(parent, `${host}-${process.pid}-${randomBytes(4).toString("hex")}`);
+  mkdirSync(own, { mode: 0o700 });
+  return own;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === "EPERM";
+  }
+}
+
+/**
+ * `blobs/<algorithm>/<2>/<hex>`, with what stands behind the digest in the id (a decoding) kept in the last name.
+ * Undefined for an id that is no digest: such a content has no place on disk.
+ */
+export function contentDirectory(root: string, id: string): string | undefined {
+  const parts = /^([a-z0-9]{1,16}):([0-9a-f]{1,128})([^0-9a-f~].{0,63})?$/s.exec(id);
+  const [, algorithm = "", hex = "", decoding = ""] = parts ?? [];
+  if (!isDigest(`${algorithm}:${hex}`)) return undefined;
+  return join(root, "blobs", algorithm, hex.slice(0, 2), hex + encodeURIComponent(decoding).replaceAll("~", "%7E"));
+}

@@ -1,0 +1,76 @@
+import { lstatSync, readlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { RiffleError } from "../errors.ts";
+import { MOUNT_TYPE, mountAt, readMounts, type MountEntry } from "./proc-mounts.ts";
+
+/** Linux's limit of symbolic links in one path. */
+const LINKS_MAX = 40;
+
+/**
+ * The directory that `path` names, without symbolic links. Looks at nothing at or below a mount of ours, which might hang.
+ * Throws `not-found`, `permission`, `usage` (not a directory), `exists` (already a riffle mount).
+ */
+export function resolveMountpoint(path: string, mounts: readonly MountEntry[] = readMounts()): string {
+  let rest = resolve(path)
+    .split("/")
+    .filter((part) => part !== "");
+  let at = "/";
+  let links = 0;
+  while (rest.length > 0) {
+    const next = join(at, rest[0] ?? "");
+    rest = rest.slice(1);
+    refuseRiffle(path, next, mounts);
+    const entry = look(path, next);
+    if (entry === "directory") at = next;
+    else if (entry === "other") throw new RiffleError("usage", `mountpoint ${path} is not a directory`);
+    else {
+      links += 1;
+      if (links > LINKS_MAX) throw new RiffleError("usage", `mountpoint ${path} has too many symbolic links`);
+      rest = [
+        ...resolve(at, entry.link)
+          .split("/")
+          .filter((part) => part !== ""),
+        ...rest,
+      ];
+      at = "/";
+    }
+  }
+  if (at === "/") throw new RiffleError("usage", "the root directory cannot be a mountpoint");
+  return at;
+}
+
+function refuseRiffle(path: string, at: string, mounts: readonly MountEntry[]): void {
+  const mount = mountAt(at, mounts);
+  if (mount?.type !== MOUNT_TYPE) return;
+  throw new RiffleError("exists", `${path} is already a mount of ${mount.source}`, {
+    hint: `riffle unmount ${at}`,
+    facts: { mountpoint: at, source: mount.source },
+  });
+}
+
+function look(path: string, at: string): "directory" | "other" | { readonly link: string } {
+  try {
+    const stat = lstatSync(at);
+    if (stat.isSymbolicLink()) return { link: readlinkSync(at) };
+    return stat.isDirectory() ? "directory" : "other";
+  } catch (error) {
+    throw mountpointError(path, error);
+  }
+}
+
+function mountpointError(path: string, cause: unknown): RiffleError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  switch (code) {
+    case "ENOENT":
+      return new RiffleError("not-found", `mountpoint ${path} does not exist`, { hint: `mkdir -p ${path}`, cause });
+    case "ENOTDIR":
+      return new RiffleError("usage", `mountpoint ${path} is not a directory`, { cause });
+    case "EACCES":
+    case "EPERM":
+      return new RiffleError("permission", `mountpoint ${path} may not be looked at by this user`, { cause });
+    case "ENOTCONN":
+      return new RiffleError("exists", `mountpoint ${path} is a dead mount`, { hint: `fusermount3 -u ${path}`, cause });
+    default:
+      return new RiffleError("machine", `mountpoint ${path} cannot be used (${String(code)})`, { cause });
+  }
+}
