@@ -1,7 +1,7 @@
 import type { Digest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { Content } from "./content.ts";
+import type { Content } from "./content.ts";
 
 /** A reader that closes and opens again (GDAL does for each overview) finds its content still open. */
 const IDLE_MS = 2000;

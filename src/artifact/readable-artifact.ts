@@ -60,7 +60,16 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     slots: new Int32Array(slots),
     create: contentFactory(parts, errors),
   });
-  const served = serve({ tree, sources: plan.sources, slots, warm: engine.cache.warm, contents, live, accounting, errors });
+  const served = serve({
+    tree,
+    sources: plan.sources,
+    slots,
+    warm: engine.cache.warm,
+    contents,
+    live,
+    accounting,
+    errors,
+  });
   const nextHandle = handleNumbers();
   const close = async (): Promise<void> => {
     await contents.close();

@@ -3,7 +3,9 @@ import type { OpenOptions } from "../artifact/open-artifact.ts";
 import type { Context } from "./command.ts";
 import { readPassword } from "./credentials-input.ts";
 
-export type Narrowing = Pick<OpenOptions, "include" | "exclude" | "subpath" | "frugal" | "noCache">;
+export type Narrowing = Pick<OpenOptions, "include" | "exclude" | "subpath" | "frugal"> & {
+  readonly noCache?: boolean;
+};
 
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
@@ -17,7 +19,6 @@ export async function openOptionsOf(context: Context, narrowing: Narrowing = {})
   const { include = [], exclude = [], subpath, frugal = false, noCache = settings.noCache } = narrowing;
   return {
     cacheDir: noCache ? undefined : settings.cacheDir,
-    noCache,
     cacheBytes: settings.cacheBytes,
     plainHttp: settings.plainHttp,
     insecure: settings.insecure,
