@@ -259,7 +259,10 @@ async function main() {
   });
   const shownVersion = async (name, args) =>
     `${name} ${(await run(name, args)).stdout.toString().trim().split("\n")[0]}`;
-  say("", `${await shownVersion(oras, ["version"])}; crane ${await shownVersion(crane, ["version"])}; ${await shownVersion("skopeo", ["--version"])}`);
+  say(
+    "",
+    `${await shownVersion(oras, ["version"])}; crane ${await shownVersion(crane, ["version"])}; ${await shownVersion("skopeo", ["--version"])}`,
+  );
 }
 
 const finish = () => {

@@ -51,7 +51,7 @@ async function pulledAnswer(
 
 const TABLE = "trips.parquet";
 const makeTable = (bench: Bench): Promise<string> =>
-  makeParquet(join(bench.folder, "measurements-1800k.parquet"), measurements(1_800_000), { rowGroup: 122_880 });
+  makeParquet(join(bench.folder, "table-1800k.parquet"), measurements(1_800_000), { rowGroup: 122_880 });
 
 export const parquetColumn: Scenario = {
   name: "parquet-column",
