@@ -33,7 +33,10 @@ export function artifactFile(parts: FileParts): ArtifactFile {
     checkRange(range);
     return served.read(row, range, { handle, ...(options?.signal === undefined ? {} : { signal: options.signal }) });
   };
-  async function* stream(range: ByteRange = { start: 0, end: size }, options?: ReadOptions): AsyncGenerator<Uint8Array> {
+  async function* stream(
+    range: ByteRange = { start: 0, end: size },
+    options?: ReadOptions,
+  ): AsyncGenerator<Uint8Array> {
     const handle = nextHandle();
     served.open(row, handle);
     try {

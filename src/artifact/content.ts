@@ -72,9 +72,14 @@ export class Content {
     this.#parts.source.touched(range, handle);
   }
 
-  close(): void {
+  /** One open file less: what was to be read ahead for it alone no longer is. */
+  closed(handle: number): void {
+    this.#parts.source.release(handle);
+  }
+
+  async close(): Promise<void> {
     this.#closed = true;
-    this.#parts.source.close();
+    await this.#parts.source.close();
     this.#parts.entry.close();
   }
 
@@ -91,7 +96,9 @@ export class Content {
     this.#mismatches += 1;
     const again = this.#mismatches < MISMATCHES_UNTIL_REFUSED;
     const error = new RiffleError("verification", `the bytes of ${this.descriptor.digest} do not have that digest`, {
-      hint: again ? "thrown away; the next read fetches them anew" : "the registry's copy is damaged; its bytes are refused",
+      hint: again
+        ? "thrown away; the next read fetches them anew"
+        : "the registry's copy is damaged; its bytes are refused",
       facts: { digest: this.descriptor.digest, times: this.#mismatches },
     });
     if (!again) this.#refused = error;

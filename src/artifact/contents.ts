@@ -1,7 +1,7 @@
 import type { Digest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { Content } from "./content.ts";
+import type { Content } from "./content.ts";
 
 /** A reader that closes and opens again (GDAL does for each overview) finds its content still open. */
 const IDLE_MS = 2000;
@@ -60,7 +60,7 @@ export class Contents {
     if (open === undefined || open.content !== content) return;
     open.users -= 1;
     if (open.users > 0) return;
-    open.idle = setTimeout(() => this.#close(open), IDLE_MS);
+    open.idle = setTimeout(() => void this.#close(open), IDLE_MS);
     open.idle.unref();
   }
 
@@ -70,9 +70,10 @@ export class Contents {
     return descriptor === undefined ? undefined : this.#open.get(descriptor.digest)?.content;
   }
 
-  close(): void {
+  /** Ends all reads and closes all contents. */
+  async close(): Promise<void> {
     this.#closed = true;
-    for (const open of [...this.#open.values()]) this.#close(open);
+    await Promise.all([...this.#open.values()].map((open) => this.#close(open)));
   }
 
   #create(descriptor: Descriptor): Open {
@@ -86,11 +87,11 @@ export class Contents {
     return open;
   }
 
-  #close(open: Open): void {
+  async #close(open: Open): Promise<void> {
     clearTimeout(open.idle);
     this.#open.delete(open.content.descriptor.digest);
     for (const source of open.sources) Atomics.store(this.#options.slots, source, 0);
-    open.content.close();
+    await open.content.close();
   }
 }
 

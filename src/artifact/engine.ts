@@ -1,6 +1,5 @@
 import { Limiter } from "../bytes/limiter.ts";
-import type { Cache } from "../cache/cache.ts";
-import { openCache } from "../cache/open-cache.ts";
+import { openCache, type Cache } from "../cache/cache.ts";
 import { ByteBudget } from "../fetch/budget.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -13,6 +12,8 @@ export interface Engine extends AsyncDisposable {
   readonly limiter: Limiter;
   /** Bytes being received or read ahead, all artifacts together. */
   readonly budget: ByteBudget;
+  /** What the cache may hold on disk. */
+  readonly cacheBytes: number;
   close(): Promise<void>;
 }
 
@@ -29,20 +30,21 @@ const DEFAULT_CACHE_BYTES = 20 * 1024 ** 3;
 const REQUESTS_AT_ONCE = 32;
 /** Kept for demand reads while prefetch fills the rest. */
 const DEMAND_RESERVE = 8;
-/** The largest window, so that one fast stream can have it. */
-const BUDGET_BYTES = 64 * 1024 ** 2;
+/** Eight parts of 8 MiB under way and what the disk has not taken yet; half of what a daemon may weigh. */
+const BUDGET_BYTES = 96 * 1024 ** 2;
 
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const cache = await openCache({
-    directory: options.cacheDir,
     limitBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
-    log: options.log ?? (() => undefined),
+    log: (message) => options.log?.("warn", message),
+    ...(options.cacheDir === undefined ? {} : { directory: options.cacheDir }),
   });
   const close = (): Promise<void> => cache.close();
   return {
     cache,
     limiter: new Limiter(REQUESTS_AT_ONCE, { reserve: DEMAND_RESERVE }),
     budget: new ByteBudget(BUDGET_BYTES),
+    cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,7 +1,7 @@
 import { clip, type ByteRange } from "../bytes/range.ts";
 import { isRiffleError, RiffleError } from "../errors.ts";
 import { pathOf } from "../layers/tree-paths.ts";
-import type { SourceInfo } from "../layers/plain-layers.ts";
+import type { SourceInfo } from "../layers/sources.ts";
 import { ROW_LIVE, type Row, type TreeTable } from "../layers/tree.ts";
 import type { Accounting } from "./accounting.ts";
 import type { Content } from "./content.ts";
@@ -107,10 +107,11 @@ export function serve(parts: ServeParts): Served {
       const base = tree.offset(row);
       contents.peek(tree.source(row))?.touched({ start: base + range.start, end: base + range.end }, handle);
     },
-    release: (row, handle) => {
+    release: (_row, handle) => {
       live.release(handle);
       const content = opened.get(handle);
       opened.delete(handle);
+      content?.closed(handle);
       if (content !== undefined) contents.release(content);
     },
     liveXattr,

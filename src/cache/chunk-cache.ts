@@ -12,7 +12,8 @@ import { ForeignBody } from "./foreign-body.ts";
 import { HashThread } from "./hash-thread.ts";
 import { MemoryStore } from "./memory-pages.ts";
 import { Quarantine } from "./quarantine.ts";
-import type { Unit, UnitHost } from "./unit.ts";
+import type { Unit } from "./unit.ts";
+import type { Tidied, UnitHost } from "./unit-life.ts";
 
 /** A segment is what eviction takes at once; with the leaf of a bitmap it has 256 MiB in common. */
 const SEGMENT_BYTES = 256 * 1024 * 1024;
@@ -24,6 +25,10 @@ const IDLE_MS = 2000;
 const TROUBLE_MS = 60_000;
 /** A `used` file is touched no more often. */
 const TOUCH_MS = 60_000;
+/** While filling is stopped: how often it is asked whether it may go on. */
+const FULL_MS = 60_000;
+/** A segment that main did not read for so long may be evicted though its content is open. */
+const SEGMENT_IDLE_MS = 30_000;
 /** Others write too: how often usage is measured anew while we write. */
 const SURVEY_MS = 10 * 60_000;
 
@@ -35,6 +40,11 @@ export interface ChunkCacheParts {
     Pick<CacheOptions, "limitBytes" | "memoryBytes" | "maxOpenFiles" | "freeSpace" | "now" | "log">
   > &
     Pick<CacheOptions, "directory" | "segmentBytes" | "arenaBytes">;
+}
+
+interface OpenUnit {
+  readonly unit: Unit;
+  readonly segmented: boolean;
 }
 
 /** The cache of one process: what its entries share, and the work in the background. */
@@ -52,7 +62,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   readonly #bodies = new Map<Entry, DiskBody>();
   readonly #touched = new Map<Entry, number>();
   readonly #jobs = new Set<Promise<void>>();
-  readonly #dirty = new Set<Unit>();
+  readonly #dirty = new Set<Tidied>();
   #idle: NodeJS.Timeout | undefined;
   #troubleAt: number | undefined;
   #full = false;
@@ -121,7 +131,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   async clear(): Promise<{ readonly freedBytes: number }> {
     const { place } = this.#parts;
     if (place === undefined) return { freedBytes: 0 };
-    const open = this.#openDirectories();
+    const open = this.#openUnits();
     const units = (await surveyUnits(place.root)).filter((unit) => !open.has(unit.directory));
     return { freedBytes: await evictUnits(place.root, units) };
   }
@@ -146,7 +156,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   async tidy(): Promise<void> {
     const dirty = [...this.#dirty];
     this.#dirty.clear();
-    for (const unit of dirty) await unit.sync();
+    for (const unit of dirty) await unit.tidy();
     await this.settled();
   }
 
@@ -159,7 +169,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     this.#jobs.add(tracked);
   }
 
-  dirtied(unit: Unit): void {
+  dirtied(unit: Tidied): void {
     this.#dirty.add(unit);
     if (this.#closed) return;
     clearTimeout(this.#idle);
@@ -167,6 +177,8 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   }
 
   mayFill(): boolean {
+    // Nobody writes while it is full, so this is where it is found out that it no longer is.
+    if (this.#full && Math.abs(this.now() - (this.#surveyedAt ?? 0)) > FULL_MS) this.#survey();
     return !this.#full && !this.#closed;
   }
 
@@ -226,9 +238,10 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     return size > limitBytes * SEGMENTED_FROM && size > segmentBytes ? segmentBytes : undefined;
   }
 
-  #openDirectories(): Set<string> {
-    const open = new Set<string>();
-    for (const body of this.#bodies.values()) for (const unit of body.units()) open.add(unit.directory);
+  #openUnits(): Map<string, OpenUnit> {
+    const open = new Map<string, OpenUnit>();
+    for (const body of this.#bodies.values())
+      for (const unit of body.units()) open.set(unit.directory, { unit, segmented: body.isSegmented });
     return open;
   }
 
@@ -246,13 +259,33 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     if (place === undefined) return;
     this.#surveyedAt = this.now();
     this.#writtenSince = 0;
+    const limit = options.limitBytes;
     const units = await surveyUnits(place.root);
-    const open = this.#openDirectories();
-    const plan = planEviction(units, { limit: options.limitBytes, keep: (directory) => open.has(directory) });
-    await evictUnits(place.root, plan.evict);
+    const open = this.#openUnits();
+    let plan = planEviction(units, { limit, keep: (directory) => open.has(directory) });
+    if (plan.bytesAfter > limit) {
+      // What is open stays, but for segments of large contents that nobody asks for at present.
+      const idle = new Set(
+        units.filter((unit) => this.#isIdleSegment(unit.directory, open)).map((unit) => unit.directory),
+      );
+      plan = planEviction(units, { limit, keep: (directory) => open.has(directory) && !idle.has(directory) });
+    }
+    for (const unit of plan.evict) open.get(unit.directory)?.unit.discard();
+    await evictUnits(
+      place.root,
+      plan.evict.filter((unit) => !open.has(unit.directory)),
+    );
     this.#usage = plan.bytesAfter;
     const facts = await files.facts(place.root);
     const short = facts.freeBytes < Math.max(options.freeSpace.bytes, facts.totalBytes * options.freeSpace.ratio);
-    this.#full = short || plan.bytesAfter > options.limitBytes;
+    const full = short || plan.bytesAfter > limit;
+    if (full && !this.#full && !this.#closed)
+      options.log(`cache: ${short ? "the disk is nearly full" : "what is open fills the budget"}; going on in memory`);
+    this.#full = full;
+  }
+
+  #isIdleSegment(directory: string, open: ReadonlyMap<string, OpenUnit>): boolean {
+    const found = open.get(directory);
+    return found?.segmented === true && Math.abs(this.now() - found.unit.usedAt) > SEGMENT_IDLE_MS;
   }
 }

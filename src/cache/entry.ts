@@ -131,19 +131,19 @@ export class Entry implements CacheEntry {
   async verify(digest: Digest, signal?: AbortSignal): Promise<"full" | "incomplete" | "mismatch"> {
     if (this.proof === "full") return "full";
     const discards = this.#discards;
-    const parts = this.#body?.proving.parts();
+    const parts = await this.#body?.proving.parts();
     if (parts === undefined && this.missing({ start: 0, end: this.size }).length > 0) return "incomplete";
-    const algorithm = digestAlgorithm(digest);
+    const job = { algorithm: digestAlgorithm(digest), ...(signal === undefined ? {} : { signal }) };
     const actual = await (parts === undefined
-      ? this.#host.hashing.hashBytes({ algorithm, chunks: this.#chunks(), ...(signal === undefined ? {} : { signal }) })
-      : this.#host.hashing.hashFiles({ algorithm, parts, ...(signal === undefined ? {} : { signal }) }));
+      ? this.#host.hashing.hashBytes({ ...job, chunks: this.#chunks() })
+      : this.#host.hashing.hashFiles({ ...job, parts }));
     if (actual === undefined || discards !== this.#discards || !this.isOpen) return "incomplete";
     if (actual !== digest) {
       this.discard();
       return "mismatch";
     }
     if (parts === undefined) this.#provenInMemory = true;
-    else if ((await this.#body?.proving.proveWhole()) !== true) return "incomplete";
+    else for (const part of parts) if (!(await part.prove())) return "incomplete";
     return "full";
   }
 

@@ -1,5 +1,6 @@
 import { digestAlgorithm, digestHex, type Digest } from "../bytes/digest.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import { entryDirectoryName } from "../oci/platform.ts";
 
 /** A name that was changed, or a layer that was left out (`name` is undefined). One for each at most. */
 export interface TreeWarning {
@@ -35,7 +36,7 @@ const SHOWN_CHARACTERS = 200;
 const METADATA_DIRECTORY = ".oci";
 
 /** `sha256-` and 12 hex digits: the name of what has no name. */
-export function digestName(digest: Digest): string {
+function digestName(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 12)}`;
 }
 
@@ -47,11 +48,14 @@ export function layerWish(layer: Descriptor, options: { readonly extension: stri
   return safeWish(original, { digest: layer.digest, fallback, atRoot: options.atRoot });
 }
 
-/** The directory that an index entry without a platform asks for: its ref.name made safe, else by its digest. */
+/**
+ * The directory that an entry of an index without platforms asks for, made safe. Where a layer would be left out, an entry
+ * gets the name of its digest: a bad reference name must not hide all of its files.
+ */
 export function entryWish(entry: Descriptor): Wish {
-  const key = "org.opencontainers.image.ref.name";
-  const original = Object.hasOwn(entry.annotations, key) ? entry.annotations[key] : undefined;
-  return safeWish(original, { digest: entry.digest, fallback: digestName(entry.digest), atRoot: true });
+  const options = { digest: entry.digest, fallback: digestName(entry.digest), atRoot: true };
+  const wish = safeWish(entryDirectoryName(entry), options);
+  return wish.path === undefined ? { ...wish, path: options.fallback } : wish;
 }
 
 interface WishOptions {

@@ -13,6 +13,7 @@ export async function chooseBackend(name: BackendName, platform: string = proces
     ? (await import("./kernel-backend.ts")).kernelBackend()
     : (await import("./libfuse-backend.ts")).libfuseBackend();
   const found = await backend.available();
-  if (!found.ok) throw new RiffleError(found.code, found.reason, { hint: found.hint, facts: { backend: backend.name } });
+  if (!found.ok)
+    throw new RiffleError(found.code, found.reason, { hint: found.hint, facts: { backend: backend.name } });
   return backend;
 }

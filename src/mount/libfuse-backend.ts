@@ -1,15 +1,15 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Served } from "../artifact/served.ts";
 import { isRiffleError, RiffleError } from "../errors.ts";
 import type { Availability, Backend, EndReason, Mounted, MountOptions } from "./backend.ts";
+import { escapeOption } from "./attach.ts";
+import { detach, isAttached, type AttachedMount } from "./detach.ts";
 import { heldDevices, isStillHeld, type HeldDevice } from "./device-holder.ts";
-import { abortConnection } from "./fuse-abort.ts";
 import { loadFuseNative, type FuseLibrary, type FuseNative } from "./fuse-native.ts";
 import { libfuseOperations } from "./libfuse-operations.ts";
-import { isUnderRiffle, mountAt, MOUNT_TYPE } from "./proc-mounts.ts";
-import { unmountByTool } from "./unmount-tools.ts";
+import { resolveMountpoint } from "./mountpoint.ts";
+import { mountAt } from "./proc-mounts.ts";
 
 export interface LibfuseBackendOptions {
   readonly load?: () => FuseLibrary;
@@ -23,6 +23,7 @@ const MAX_TEXT_BYTES = 1023;
 const END_POLL_MS = 250;
 /** Names never change, so the kernel may keep them, also those that do not exist. */
 const NAME_SECONDS = 86_400;
+const SOON_MS = 10;
 const FORCED_END_MS = 2000;
 
 /**
@@ -92,7 +93,7 @@ async function mountLibfuse(library: FuseLibrary, mounting: Mounting): Promise<M
   const text = optionString(options);
   const { uid, gid, umask } = options;
   const operations = libfuseOperations(served, {
-    view: { tree: served.tree, rootRow: options.rootRow ?? 0, uid, gid, umask },
+    view: { tree: served.tree, rootRow: options.rootRow ?? served.tree.root, uid, gid, umask },
     now: mounting.now,
     onError: (error) => options.log("error", `libfuse: ${String(error)}`),
   });
@@ -101,18 +102,19 @@ async function mountLibfuse(library: FuseLibrary, mounting: Mounting): Promise<M
   fuse._fuseOptions = () => text;
   operations.install(fuse);
   await openFuse(fuse, mountpoint);
-  const number = mountAt(mountpoint)?.device;
+  const attached: AttachedMount = { mountpoint, device: mountAt(mountpoint)?.device ?? "" };
   const held = heldDevices().find(
     (now) =>
-      (now.connection === undefined || now.connection === number?.split(":")[1]) &&
+      (now.connection === undefined || now.connection === attached.device.split(":")[1]) &&
       !before.some((old) => old.fd === now.fd && old.connection === now.connection),
   );
   return new LibfuseMount({
-    mountpoint,
-    device: number,
+    attached,
     held,
     onEnd: options.onEnd,
+    interrupt: () => operations.interrupt(),
     release: () => {
+      operations.interrupt();
       operations.close();
       library.letGo(mountpoint, fuse);
     },
@@ -137,15 +139,9 @@ function openFuse(fuse: FuseNative, mountpoint: string): Promise<void> {
 }
 
 function checkMountpoint(path: string): string {
-  const mountpoint = resolve(path);
-  if (isUnderRiffle(mountpoint)) throw new RiffleError("exists", `${mountpoint} is a riffle mount already`);
-  if (Buffer.byteLength(mountpoint) > MAX_TEXT_BYTES) {
-    throw new RiffleError("machine", "the mount point's path is too long for the libfuse backend");
-  }
-  const stat = statSync(mountpoint, { throwIfNoEntry: false });
-  if (stat === undefined) throw new RiffleError("not-found", `no directory ${mountpoint} to mount at`);
-  if (!stat.isDirectory()) throw new RiffleError("usage", `${mountpoint} is not a directory`);
-  return mountpoint;
+  const mountpoint = resolveMountpoint(path);
+  if (Buffer.byteLength(mountpoint) <= MAX_TEXT_BYTES) return mountpoint;
+  throw new RiffleError("machine", "the mountpoint's path is too long for the libfuse backend");
 }
 
 /** libfuse's `-o`: commas part options, a backslash takes the meaning off the next character. */
@@ -157,7 +153,7 @@ function optionString(options: MountOptions): string {
     "attr_timeout=0",
     `entry_timeout=${NAME_SECONDS}`,
     `negative_timeout=${NAME_SECONDS}`,
-    `fsname=${options.source.replaceAll(/[\\,]/g, String.raw`\$&`)}`,
+    `fsname=${escapeOption(options.source)}`,
     "subtype=riffle",
     // Without either, pages last until the next open of their file: bytes that are not proven settle nowhere.
     ...(options.pageCache === "always" ? ["auto_cache"] : []),
@@ -172,11 +168,12 @@ function optionString(options: MountOptions): string {
 }
 
 interface MountParts {
-  readonly mountpoint: string;
-  readonly device: string | undefined;
+  readonly attached: AttachedMount;
   /** Undefined where there is no /proc: then an end from outside goes unnoticed. */
   readonly held: HeldDevice | undefined;
   readonly onEnd: (reason: EndReason) => void;
+  /** libfuse's threads end only when their requests are answered, also those that nobody waits for any more. */
+  readonly interrupt: () => void;
   readonly release: () => void;
 }
 
@@ -189,14 +186,13 @@ class LibfuseMount implements Mounted {
   readonly #poll: NodeJS.Timeout;
   #settle: () => void = () => undefined;
   #isEnded = false;
-  #isOurs = false;
+  #asked = false;
+  readonly #uid: number = process.geteuid?.() ?? 0;
 
   constructor(parts: MountParts) {
     this.#parts = parts;
     this.ended = new Promise((done) => (this.#settle = done));
-    this.#poll = setInterval(() => {
-      if (parts.held !== undefined && !isStillHeld(parts.held)) this.#end();
-    }, END_POLL_MS);
+    this.#poll = setInterval(() => this.#look(), END_POLL_MS);
   }
 
   /** Every read goes through `Served.read`, which counts it. */
@@ -205,51 +201,43 @@ class LibfuseMount implements Mounted {
   }
 
   async unmount(options: { readonly lazy?: boolean } = {}): Promise<void> {
-    if (this.#isEnded || !this.#isMounted()) return;
-    const { mountpoint } = this.#parts;
-    this.#isOurs = true;
-    const plain = await unmountByTool(mountpoint, { lazy: false });
-    if (plain.ok || !this.#isMounted()) return this.#noteEnd();
-    if (options.lazy === true) {
-      const lazy = await unmountByTool(mountpoint, { lazy: true });
-      if (lazy.ok || !this.#isMounted()) return this.#noteEnd();
-    }
-    this.#isOurs = false;
-    throw new RiffleError("exists", `${mountpoint} is in use`, {
-      hint: "close what is open there, or use --lazy",
-      facts: { mountpoint },
+    if (this.#isEnded) return undefined;
+    const { attached } = this.#parts;
+    this.#asked = true;
+    if (await detach(attached, { how: "plain", uid: this.#uid })) return this.#untilEnd();
+    if (options.lazy === true && (await detach(attached, { how: "lazy", uid: this.#uid }))) return undefined;
+    this.#asked = false;
+    throw new RiffleError("exists", `${attached.mountpoint} is in use`, {
+      hint: `close what is open there (fuser -vm ${attached.mountpoint}), or unmount with --lazy`,
     });
   }
 
   async close(): Promise<void> {
     if (this.#isEnded) return;
-    this.#isOurs = true;
-    await this.unmount({ lazy: true }).catch(() => undefined);
-    this.#isOurs = true;
-    const { device, held } = this.#parts;
-    for (let waited = 0; waited < FORCED_END_MS && !this.#isEnded; waited += END_POLL_MS) {
-      if (held === undefined || !isStillHeld(held)) this.#end();
-      else if (device !== undefined) await abortConnection(device);
-      await sleep(END_POLL_MS / 10);
-    }
-    // Where the connection could not be cut, what is still open fails with our process.
-    this.#end();
+    const { attached } = this.#parts;
+    this.#asked = true;
+    const out = isAttached(attached) && (await detach(attached, { how: "plain", uid: this.#uid }));
+    if (!out) await detach(attached, { how: "force", uid: this.#uid });
+    this.#parts.interrupt();
+    await this.#untilEnd();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #isMounted(): boolean {
-    const { mountpoint, device } = this.#parts;
-    const seen = mountAt(mountpoint);
-    return seen?.type === MOUNT_TYPE && seen.device === device;
+  /** Where the connection could not be cut, what is still open fails with our process. */
+  async #untilEnd(): Promise<void> {
+    for (let waited = 0; waited < FORCED_END_MS && !this.#isEnded; waited += SOON_MS) {
+      this.#look();
+      if (!this.#isEnded) await sleep(SOON_MS);
+    }
+    this.#end();
   }
 
-  /** Saves the wait for the next look. */
-  #noteEnd(): void {
-    const { held } = this.#parts;
-    if (held === undefined || !isStillHeld(held)) this.#end();
+  #look(): void {
+    const { held, attached } = this.#parts;
+    if (held === undefined ? this.#asked && !isAttached(attached) : !isStillHeld(held)) this.#end();
   }
 
   #end(): void {
@@ -257,7 +245,7 @@ class LibfuseMount implements Mounted {
     this.#isEnded = true;
     clearInterval(this.#poll);
     this.#parts.release();
-    this.#parts.onEnd(this.#isOurs ? "unmounted" : "detached");
+    this.#parts.onEnd(this.#asked ? "unmounted" : "detached");
     this.#settle();
   }
 }

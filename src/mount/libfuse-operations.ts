@@ -4,7 +4,7 @@ import { NONE, ROW_FILTERED, ROW_HIDDEN, ROW_LIVE, S_IFLNK, S_IFREG, type Row } 
 import { sizeOf } from "./attributes.ts";
 import { errnoOf } from "./errno.ts";
 import type { FuseNative, FuseOperations, FuseStat, Signal } from "./fuse-native.ts";
-import { nameText, rowAtPath } from "./tree-path.ts";
+import { hasLongName, nameText, rowAtPath } from "./tree-path.ts";
 import { isDirectory, nodeOf, treeTotals, TYPE_BITS, type TreeView } from "./tree-view.ts";
 import { xattrNames, xattrValue } from "./xattrs.ts";
 
@@ -25,7 +25,9 @@ export interface LibfuseOperations {
   readonly operations: FuseOperations;
   /** Replaces the handlers whose public form hides what they need. */
   install(fuse: FuseNative): void;
-  /** Ends the reads that wait, and gives every open file back. */
+  /** Ends the reads that wait, as their readers are gone. */
+  interrupt(): void;
+  /** Gives every open file back. */
   close(): void;
 }
 
@@ -47,7 +49,7 @@ export function libfuseOperations(served: Served, options: LibfuseOptions): Libf
   const withRow = (path: string, fail: (result: number) => void, use: (row: Row) => void): void => {
     try {
       const row = rowAtPath(view, path);
-      if (row === NONE) fail(-errno.ENOENT);
+      if (row === NONE) fail(hasLongName(path) ? -errno.ENAMETOOLONG : -errno.ENOENT);
       else use(row);
     } catch (error) {
       options.onError(error);
@@ -94,7 +96,7 @@ export function libfuseOperations(served: Served, options: LibfuseOptions): Libf
     read: (_path, handle, buffer, _length, position, done) => {
       const file = open.get(handle);
       if (file === undefined) return done(-errno.EBADF);
-      read(file, handle, buffer, position).then(done, (error: unknown) => done(-errnoOf(error)));
+      return void answerLater(read(file, handle, buffer, position), done);
     },
     release: (_path, handle, done) => {
       const file = open.get(handle);
@@ -122,14 +124,24 @@ export function libfuseOperations(served: Served, options: LibfuseOptions): Libf
         withRow(path, answer, (row) => answer(fill(xattrNames(view, row, live), buffer)));
       };
     },
+    interrupt: () => {
+      for (const file of open.values()) file.aborter.abort();
+    },
     close: () => {
-      for (const [handle, file] of open) {
-        file.aborter.abort();
-        served.release(file.row, handle);
-      }
+      for (const [handle, file] of open) served.release(file.row, handle);
       open.clear();
     },
   };
+}
+
+async function answerLater(answer: Promise<number>, done: (result: number) => void): Promise<void> {
+  let result: number;
+  try {
+    result = await answer;
+  } catch (error) {
+    result = -errnoOf(error);
+  }
+  done(result);
 }
 
 function unused(): void {

@@ -1,13 +1,12 @@
-import { realpathSync } from "node:fs";
-import { resolve } from "node:path";
 import type { ArtifactStats } from "../artifact/accounting.ts";
 import type { Served } from "../artifact/served.ts";
 import { RiffleError } from "../errors.ts";
 import type { Backend, EndReason, Mounted, MountOptions } from "./backend.ts";
 import { CONTROL_PROTOCOL, type ControlRequest } from "./control-protocol.ts";
 import { startControlServer, type ControlServer } from "./control-server.ts";
+import { resolveMountpoint } from "./mountpoint.ts";
 import { removePrivateMountpoint } from "./private-mount.ts";
-import { isUnderRiffle, mountAt } from "./proc-mounts.ts";
+import { mountAt } from "./proc-mounts.ts";
 import { processIdentity } from "./process-identity.ts";
 import { removeSessionState, writeSessionState, type SessionState } from "./session-state.ts";
 
@@ -42,7 +41,7 @@ export async function startMountSession(
   served: Served,
   options: MountSessionOptions,
 ): Promise<MountSession> {
-  const mountpoint = realMountpoint(options.mount.mountpoint);
+  const mountpoint = resolveMountpoint(options.mount.mountpoint);
   let onEnd: (reason: EndReason) => void = () => undefined;
   const reason = new Promise<EndReason>((settle) => (onEnd = settle));
   const running: { session?: { readonly mounted: Mounted; readonly state: SessionState } } = {};
@@ -121,23 +120,4 @@ function describe(
     ...(options.logPath === undefined ? {} : { log: options.logPath }),
     ...(options.isPrivate === true ? { privateDirectory: parts.mountpoint } : {}),
   };
-}
-
-/**
- * The path by which the mount table will name it. A directory at or below a riffle mount is refused unseen: looking at it
- * could wait for a daemon for ever.
- */
-function realMountpoint(path: string): string {
-  const absolute = resolve(path);
-  if (isUnderRiffle(absolute)) {
-    throw new RiffleError("exists", `${absolute} is a riffle mount already`, { hint: `riffle unmount ${absolute}` });
-  }
-  let real: string;
-  try {
-    real = realpathSync(absolute);
-  } catch (cause) {
-    throw new RiffleError("not-found", `no directory ${absolute} to mount at`, { cause, hint: `mkdir ${absolute}` });
-  }
-  if (isUnderRiffle(real)) throw new RiffleError("exists", `${real} is a riffle mount already`);
-  return real;
 }

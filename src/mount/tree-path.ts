@@ -1,6 +1,7 @@
 import { NONE, type Row } from "../layers/tree.ts";
 import { isDirectory, type TreeView } from "./tree-view.ts";
 
+const NAME_BYTES_MAX = 255;
 const REPLACEMENT = "\ufffd";
 
 /**
@@ -17,6 +18,11 @@ export function rowAtPath(view: TreeView, path: string): Row {
     if (row === NONE) return NONE;
   }
   return row;
+}
+
+/** Linux's limit of one name (NAME_MAX), which libfuse does not hold callers to. */
+export function hasLongName(path: string): boolean {
+  return path.length > NAME_BYTES_MAX && path.split("/").some((name) => Buffer.byteLength(name) > NAME_BYTES_MAX);
 }
 
 export function nameText(name: Uint8Array): string {

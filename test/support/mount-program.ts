@@ -5,11 +5,12 @@
 import { openSync, readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { OpenGrant, Served } from "../../src/artifact/served.ts";
+import type { Cache, openCache as OpenCache } from "../../src/cache/cache.ts";
 import { RiffleError } from "../../src/errors.ts";
 import { buildTree } from "../../src/layers/tree-builder.ts";
 import type { TreeEntry } from "../../src/layers/tree-entry.ts";
 import { openTree } from "../../src/layers/tree-table.ts";
-import type { MountOptions, PageCache } from "../../src/mount/backend.ts";
+import type { MountOptions, PageCache, WarmCounters } from "../../src/mount/backend.ts";
 import type { kernelBackend as KernelBackend } from "../../src/mount/kernel-backend.ts";
 import { patternBytes } from "./pattern.ts";
 
@@ -27,6 +28,14 @@ export interface MountSettings {
   readonly backing?: string;
   /** Who the program becomes before it mounts. */
   readonly user?: number;
+  /** The number of sources; 1 if absent. */
+  readonly sources?: number;
+  /** A cache that holds these sources whole, and offsets at which reads are told of. */
+  readonly cache?: {
+    readonly directory: string;
+    readonly sources: readonly number[];
+    readonly marks?: readonly number[];
+  };
 }
 
 export interface MountStats {
@@ -35,19 +44,26 @@ export interface MountStats {
   readonly reads: number;
   readonly aborted: number;
   readonly touched: readonly string[];
-  readonly warm: { readonly reads: number; readonly requests?: number };
+  readonly warm: WarmCounters;
   readonly passthrough: boolean;
 }
 
 // The test that starts this program gives exactly this.
 const settings = JSON.parse(process.argv[2] ?? "{}") as MountSettings;
 // Threads run from dist; what starts them must come from there too.
+const { openCache } = (await import(new URL("../../../dist/cache/cache.js", import.meta.url).href)) as {
+  readonly openCache: typeof OpenCache;
+};
 const { kernelBackend } = (await import(new URL("../../../dist/mount/kernel-backend.js", import.meta.url).href)) as {
   readonly kernelBackend: typeof KernelBackend;
 };
 
 const tree = openTree(
-  buildTree(settings.entries, { sources: [[{ name: "user.oci.digest", value: Buffer.from("sha256:00") }]] }),
+  buildTree(settings.entries, {
+    sources: Array.from({ length: settings.sources ?? 1 }, () => [
+      { name: "user.oci.digest", value: Buffer.from("sha256:00") },
+    ]),
+  }),
 );
 const counts = { opens: 0, releases: 0, reads: 0, aborted: 0 };
 const touched: string[] = [];
@@ -55,10 +71,32 @@ let changes = 0;
 const nameOf = (row: number): string => Buffer.from(tree.name(row)).toString();
 const backing = settings.backing === undefined ? undefined : openSync(settings.backing, "r");
 
+const FILL_BYTES = 4 * 1_048_576;
+
+/** Holds each of the cached sources whole, proven, at the offsets of its file. */
+async function fillCache(slots: Int32Array): Promise<Cache | undefined> {
+  if (settings.cache === undefined) return undefined;
+  const cache = await openCache({ directory: settings.cache.directory });
+  for (const source of settings.cache.sources) {
+    const row = Array.from({ length: tree.rows }, (_, at) => at).find((at) => tree.source(at) === source) ?? 0;
+    const size = tree.size(row);
+    const entry = cache.open(`sha256:${String(source).padStart(64, "0")}`, size);
+    for (let start = 0; start < size; start += FILL_BYTES) {
+      await entry.write(start, patternBytes(row, start, Math.min(size, start + FILL_BYTES)), { verified: true });
+    }
+    entry.setMarks(settings.cache.marks ?? []);
+    slots[source] = entry.slot;
+  }
+  return cache;
+}
+
+const slots = new SharedArrayBuffer(4 * tree.sources);
+const cache = await fillCache(new Int32Array(slots));
+
 const served: Served = {
   tree,
-  slots: new SharedArrayBuffer(4 * tree.sources),
-  warm: undefined,
+  slots,
+  warm: cache?.warm,
   open(row) {
     counts.opens += 1;
     const kind = settings.grants?.[nameOf(row)] ?? "direct";
@@ -154,6 +192,7 @@ async function main(): Promise<void> {
     }
   }
   await mounted.close();
+  await cache?.close();
 }
 
 await main().catch((error: unknown) => say(failure(error)));
