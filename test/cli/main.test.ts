@@ -113,7 +113,7 @@ describe("not yet", () => {
   );
 });
 
-describe.skip("settings", () => {
+describe("settings", () => {
   const withConfig = (document: unknown): Readonly<Record<string, string>> => {
     const folder = join(home.path, `config-${String(Math.abs(JSON.stringify(document).length))}`);
     mkdirSync(join(folder, "riffle"), { recursive: true });
