@@ -224,7 +224,7 @@ describe("failures", () => {
         response.write("abc");
       } else if (mode === "good") response.end("fine");
     });
-    const http = client({ firstByteTimeoutMs: 60, stallTimeoutMs: 60 });
+    const http = client({ firstByteTimeoutMs: 500, stallTimeoutMs: 500 });
     expect((await failure(http.send(url, { kind: "blob" }))).code).toBe("timeout");
     mode = "stall";
     expect((await failure(http.send(url, { kind: "blob" }).then(text))).code).toBe("timeout");
@@ -237,10 +237,10 @@ describe("failures", () => {
       response.write("one");
       setTimeout(() => response.end("two"), 30);
     });
-    const response = await client({ stallTimeoutMs: 80 }).send(url, { kind: "blob" });
+    const response = await client({ stallTimeoutMs: 400 }).send(url, { kind: "blob" });
     const iterator = response.body[Symbol.asyncIterator]();
     await iterator.next();
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 600));
     expect(Buffer.from((await iterator.next()).value ?? []).toString()).toBe("two");
     expect((await iterator.next()).done).toBe(true);
   });
