@@ -13,16 +13,17 @@ test("runs at once when no reader is inside, and else when those that were insid
   quarantine.after(() => done.push("free"));
   expect(done).toEqual(["free"]);
   Atomics.add(words, line(5), 1);
-  await new Promise<void>((resolve) => {
+  const left = new Promise<void>((resolve) => {
     quarantine.after(() => {
       done.push("left");
       resolve();
     });
-    expect([done, quarantine.waiting]).toEqual([["free"], 1]);
-    // Who comes in later cannot have seen it, and is not waited for.
-    Atomics.add(words, line(9), 1);
-    Atomics.sub(words, line(5), 1);
   });
+  expect([done, quarantine.waiting]).toEqual([["free"], 1]);
+  // Who comes in later cannot have seen it, and is not waited for.
+  Atomics.add(words, line(9), 1);
+  Atomics.sub(words, line(5), 1);
+  await left;
   expect([done, quarantine.waiting]).toEqual([["free", "left"], 0]);
 });
 
