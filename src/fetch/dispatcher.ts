@@ -103,7 +103,9 @@ export class Dispatcher {
     try {
       if (flight.charge === 0) {
         const bytes = flightLength(flight);
-        await this.#options.budget.take(bytes, flight.controller.signal);
+        const { budget } = this.#options;
+        // Without a turn of waiting where none is needed, or what was guessed would be sent first.
+        if (!budget.takeNow(bytes)) await budget.take(bytes, flight.controller.signal);
         flight.charge = bytes;
       }
       await this.#admit(flight);
