@@ -125,6 +125,7 @@ export class Filler {
       for (const { read } of flight.segments) read.fail(reason);
       this.#dispatcher.drop(flight, reason);
     }
+    await this.#dispatcher.settled();
     await this.#landing.settled();
   }
 
