@@ -32,7 +32,7 @@ export class Landing {
       // An entry has copied or written what it was given once its promise settles: the memory is used again.
       this.#pool.give(block.memory);
     };
-    const written = this.#entry.write(block.start, block.bytes).then(done, done);
+    const written = this.#entry.write(block.start, block.bytes).finally(done);
     this.#blocks.set(block, written);
     return this.#bytes > HOLD_BYTES ? written : void written;
   }

@@ -21,7 +21,7 @@ interface Weather {
 }
 
 interface Traffic {
-  /** Bytes given of each page beyond the first time, while nothing failed and nothing was forgotten. */
+  /** Pages given more than once. */
   twice: number;
   active: number;
   peak: number;
@@ -132,9 +132,10 @@ test("whatever the source and the cache do, a read gives the right bytes or a fa
       await cached.close();
       expect(traffic.peak).toBeLessThanOrEqual(given.limit);
       expect([budget.used, traffic.active]).toEqual([0, 0]);
+      // A gap that is joined over may hold what is there already; without joins nothing comes twice.
       const isCalm =
         given.weather.failEvery + given.weather.wholeEvery + given.vanishEvery === 0 && given.maxPages === 10_000;
-      if (isCalm && !steps.some((each) => each.abort)) expect(traffic.twice).toBe(0);
+      if (isCalm && given.frugal && !steps.some((each) => each.abort)) expect(traffic.twice).toBe(0);
     }),
     { numRuns: 60 },
   );
