@@ -19,8 +19,11 @@ export interface RangeSource {
   readMany(ranges: readonly ByteRange[], options?: ReadOptions): Promise<readonly Uint8Array[]>;
 }
 
-/** Takes bytes as they arrive. `offset` is in the source's own coordinates; the bytes are only lent until it returns. */
-export type ByteSink = (offset: number, bytes: Uint8Array) => void;
+/**
+ * Takes bytes as they arrive. `offset` is in the source's own coordinates; the bytes are only lent until it returns. A
+ * source waits for the promise that a sink may return before it gives it more: that is how a slow disk holds back a fast link.
+ */
+export type ByteSink = (offset: number, bytes: Uint8Array) => void | Promise<void>;
 
 /** A source whose bytes can be had as they arrive, also outside the range asked for (a 200 where a 206 was wanted). */
 export interface StreamingSource extends RangeSource {

@@ -7,6 +7,8 @@ export interface BodyPart {
   readonly length: number;
   /** Opens the file; undefined when it went away. `release` it. */
   readonly hold: () => HeldFiles | undefined;
+  /** Remembers that the whole, of which this is a part, had its digest; false when the bytes were replaced since. */
+  readonly prove: () => Promise<boolean>;
 }
 
 export interface BodyState {
@@ -18,8 +20,8 @@ export interface BodyState {
 /** Where an entry's bytes lie outside of memory. Nothing here rejects or throws but `write`. */
 export interface Body {
   readonly slot: SlotHand;
-  /** What is held; opens what was not looked at yet. */
-  state(): BodyState;
+  /** What is held; opens what was not looked at yet, unless `look` is false. */
+  state(options?: { readonly look: boolean }): BodyState;
   /** Runs of pages that are not held; `look` first takes in what others added. */
   absent(pages: ByteRange, options?: { readonly look: boolean }): readonly ByteRange[];
   /** Exactly `range`, whose pages are held; false when they turn out not to be. */
@@ -37,10 +39,8 @@ export interface SlotHand {
 
 /** What `verify`, `discard`, `backing` and `close` need of a body. */
 export interface Proving {
-  /** All files of a complete content in order; undefined when it is not complete. */
-  parts(): readonly BodyPart[] | undefined;
-  /** Remembers that all bytes had their digest; false when they changed meanwhile. */
-  proveWhole(): Promise<boolean>;
+  /** All files of a complete content in order, when no write is under way; undefined when it is not complete. */
+  parts(): Promise<readonly BodyPart[] | undefined>;
   backing(): { readonly fd: number; readonly path: string } | undefined;
   discard(): void;
   close(): Promise<void>;

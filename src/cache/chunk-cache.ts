@@ -12,18 +12,21 @@ import { ForeignBody } from "./foreign-body.ts";
 import { HashThread } from "./hash-thread.ts";
 import { MemoryStore } from "./memory-pages.ts";
 import { Quarantine } from "./quarantine.ts";
-import type { Unit, UnitHost } from "./unit.ts";
+import type { Unit } from "./unit.ts";
+import type { Tidied, UnitHost } from "./unit-life.ts";
 
 /** A segment is what eviction takes at once; with the leaf of a bitmap it has 256 MiB in common. */
 const SEGMENT_BYTES = 256 * 1024 * 1024;
 /** A content over this part of the budget is cut into segments. */
 const SEGMENTED_FROM = 1 / 4;
-/** Without writes for so long, what was written is synced. */
-const IDLE_MS = 2000;
 /** Between two lines about the same trouble. */
 const TROUBLE_MS = 60_000;
 /** A `used` file is touched no more often. */
 const TOUCH_MS = 60_000;
+/** While filling is stopped: how often it is asked whether it may go on. */
+const FULL_MS = 60_000;
+/** A segment that main did not read for so long may be evicted though its content is open. */
+const SEGMENT_IDLE_MS = 30_000;
 /** Others write too: how often usage is measured anew while we write. */
 const SURVEY_MS = 10 * 60_000;
 
@@ -32,9 +35,14 @@ export interface ChunkCacheParts {
   readonly files: CacheFiles;
   readonly bootId: string | undefined;
   readonly options: Required<
-    Pick<CacheOptions, "limitBytes" | "memoryBytes" | "maxOpenFiles" | "freeSpace" | "now" | "log">
+    Pick<CacheOptions, "limitBytes" | "memoryBytes" | "maxOpenFiles" | "freeSpace" | "now" | "log" | "idleMs">
   > &
     Pick<CacheOptions, "directory" | "segmentBytes" | "arenaBytes">;
+}
+
+interface OpenUnit {
+  readonly unit: Unit;
+  readonly segmented: boolean;
 }
 
 /** The cache of one process: what its entries share, and the work in the background. */
@@ -52,7 +60,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   readonly #bodies = new Map<Entry, DiskBody>();
   readonly #touched = new Map<Entry, number>();
   readonly #jobs = new Set<Promise<void>>();
-  readonly #dirty = new Set<Unit>();
+  readonly #dirty = new Set<Tidied>();
   #idle: NodeJS.Timeout | undefined;
   #troubleAt: number | undefined;
   #full = false;
@@ -121,7 +129,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   async clear(): Promise<{ readonly freedBytes: number }> {
     const { place } = this.#parts;
     if (place === undefined) return { freedBytes: 0 };
-    const open = this.#openDirectories();
+    const open = this.#openUnits();
     const units = (await surveyUnits(place.root)).filter((unit) => !open.has(unit.directory));
     return { freedBytes: await evictUnits(place.root, units) };
   }
@@ -144,9 +152,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
 
   /** Syncs and mends what was written: the idle moment, now. */
   async tidy(): Promise<void> {
-    const dirty = [...this.#dirty];
-    this.#dirty.clear();
-    for (const unit of dirty) await unit.sync();
+    await this.#tidyDirty();
     await this.settled();
   }
 
@@ -159,14 +165,16 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     this.#jobs.add(tracked);
   }
 
-  dirtied(unit: Unit): void {
+  dirtied(unit: Tidied): void {
     this.#dirty.add(unit);
     if (this.#closed) return;
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.background(this.tidy()), IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.background(this.#tidyDirty()), this.#parts.options.idleMs).unref();
   }
 
   mayFill(): boolean {
+    // Nobody writes while it is full, so this is where it is found out that it no longer is.
+    if (this.#full && Math.abs(this.now() - (this.#surveyedAt ?? 0)) > FULL_MS) this.#survey();
     return !this.#full && !this.#closed;
   }
 
@@ -197,7 +205,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   }
 
   async closed(entry: Entry): Promise<void> {
-    for (const [key, known] of this.#entries) if (known === entry) this.#entries.delete(key);
+    this.#entries.delete(entry.key);
     this.#touched.delete(entry);
     const done = entry.settle().finally(() => {
       for (const unit of this.#bodies.get(entry)?.units() ?? []) this.#dirty.delete(unit);
@@ -214,7 +222,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     const known = this.#entries.get(key);
     if (known !== undefined) return known.reopen();
     const memory = this.#memory.pagesOf(content.size);
-    const entry = new Entry(content.id, { size: content.size, memory, host: this });
+    const entry = new Entry(content.id, { key, size: content.size, memory, host: this });
     const made = body(entry);
     if (made !== undefined) entry.attachBody(made);
     this.#entries.set(key, entry);
@@ -226,10 +234,20 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     return size > limitBytes * SEGMENTED_FROM && size > segmentBytes ? segmentBytes : undefined;
   }
 
-  #openDirectories(): Set<string> {
-    const open = new Set<string>();
-    for (const body of this.#bodies.values()) for (const unit of body.units()) open.add(unit.directory);
+  #openUnits(): Map<string, OpenUnit> {
+    const open = new Map<string, OpenUnit>();
+    for (const body of this.#bodies.values())
+      for (const unit of body.units()) open.set(unit.directory, { unit, segmented: body.isSegmented });
     return open;
+  }
+
+  /** One after the other: nobody waits for it. Stops when the cache closes, which syncs what is worth it. */
+  async #tidyDirty(): Promise<void> {
+    for (const unit of [...this.#dirty]) {
+      if (this.#closed) return;
+      this.#dirty.delete(unit);
+      await unit.tidy();
+    }
   }
 
   #survey(): void {
@@ -246,13 +264,33 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     if (place === undefined) return;
     this.#surveyedAt = this.now();
     this.#writtenSince = 0;
+    const limit = options.limitBytes;
     const units = await surveyUnits(place.root);
-    const open = this.#openDirectories();
-    const plan = planEviction(units, { limit: options.limitBytes, keep: (directory) => open.has(directory) });
-    await evictUnits(place.root, plan.evict);
+    const open = this.#openUnits();
+    let plan = planEviction(units, { limit, keep: (directory) => open.has(directory) });
+    if (plan.bytesAfter > limit) {
+      // What is open stays, but for segments of large contents that nobody asks for at present.
+      const idle = new Set(
+        units.filter((unit) => this.#isIdleSegment(unit.directory, open)).map((unit) => unit.directory),
+      );
+      plan = planEviction(units, { limit, keep: (directory) => open.has(directory) && !idle.has(directory) });
+    }
+    for (const unit of plan.evict) open.get(unit.directory)?.unit.discard();
+    await evictUnits(
+      place.root,
+      plan.evict.filter((unit) => !open.has(unit.directory)),
+    );
     this.#usage = plan.bytesAfter;
     const facts = await files.facts(place.root);
     const short = facts.freeBytes < Math.max(options.freeSpace.bytes, facts.totalBytes * options.freeSpace.ratio);
-    this.#full = short || plan.bytesAfter > options.limitBytes;
+    const full = short || plan.bytesAfter > limit;
+    if (full && !this.#full && !this.#closed)
+      options.log(`cache: ${short ? "the disk is nearly full" : "what is open fills the budget"}; going on in memory`);
+    this.#full = full;
+  }
+
+  #isIdleSegment(directory: string, open: ReadonlyMap<string, OpenUnit>): boolean {
+    const found = open.get(directory);
+    return found?.segmented === true && Math.abs(this.now() - found.unit.usedAt) > SEGMENT_IDLE_MS;
   }
 }

@@ -6,7 +6,8 @@ import { LEAF_SHIFT } from "./arena-layout.ts";
 import type { Body, BodyListener, BodyPart, BodyState, Proving } from "./body.ts";
 import { pageCount } from "./page-map.ts";
 import { SharedSlot } from "./shared-slot.ts";
-import { Unit, type UnitHost, type UnitWindow } from "./unit.ts";
+import type { UnitHost, UnitWindow } from "./unit-life.ts";
+import { Unit } from "./unit.ts";
 
 export interface DiskBodyOptions {
   readonly size: number;
@@ -17,6 +18,14 @@ export interface DiskBodyOptions {
   readonly segmentBytes?: number;
 }
 
+/** What a unit adds to the whole. */
+interface Share {
+  heldPages: number;
+  /** 1 when it holds pages that nobody checked. */
+  mixedUnits: number;
+  wholeUnits: number;
+}
+
 /** A content in the cache directory: one unit, or one for each segment. Nothing is created before the first write. */
 export class DiskBody implements Body, Proving {
   readonly slot: SharedSlot;
@@ -25,6 +34,8 @@ export class DiskBody implements Body, Proving {
   readonly #unitBytes: number;
   readonly #unitCount: number;
   readonly #units = new Map<number, Unit>();
+  readonly #shares = new Map<number, Share>();
+  readonly #sum: Share = { heldPages: 0, mixedUnits: 0, wholeUnits: 0 };
   #surveyed = false;
 
   constructor(directory: string, options: DiskBodyOptions) {
@@ -46,25 +57,21 @@ export class DiskBody implements Body, Proving {
     return this;
   }
 
+  get isSegmented(): boolean {
+    return this.#options.segmentBytes !== undefined;
+  }
+
   /** Units that were looked at, for eviction and syncing. */
   units(): IterableIterator<Unit> {
     return this.#units.values();
   }
 
-  state(): BodyState {
-    this.#survey();
-    let heldPages = 0;
-    let verified = true;
-    let whole = true;
-    for (const unit of this.#units.values()) {
-      if (unit.index === undefined) continue;
-      heldPages += unit.index.held.count;
-      if (unit.index.held.count > 0) verified &&= unit.index.allVerified;
-      whole &&= unit.index.whole;
-    }
+  state(options: { readonly look: boolean } = { look: true }): BodyState {
+    if (options.look) this.#survey();
+    const { heldPages, mixedUnits, wholeUnits } = this.#sum;
     const complete = heldPages === pageCount(this.#options.size);
-    const proof = complete && whole && heldPages > 0 ? "full" : verified && heldPages > 0 ? "chunk" : "transport";
-    return { heldPages, complete, proof };
+    const full = complete && heldPages > 0 && wholeUnits === this.#unitCount;
+    return { heldPages, complete, proof: full ? "full" : mixedUnits === 0 && heldPages > 0 ? "chunk" : "transport" };
   }
 
   absent(pages: ByteRange, options: { readonly look: boolean } = { look: false }): readonly ByteRange[] {
@@ -108,17 +115,18 @@ export class DiskBody implements Body, Proving {
     this.slot.setMarks(offsets);
   }
 
-  parts(): readonly BodyPart[] | undefined {
+  async parts(): Promise<readonly BodyPart[] | undefined> {
     if (!this.state().complete) return undefined;
-    return Array.from({ length: this.#unitCount }, (_, index) => {
+    await Promise.all([...this.#units.values()].map((unit) => unit.quiet()));
+    if (!this.state().complete) return undefined;
+    const parts: BodyPart[] = [];
+    for (let index = 0; index < this.#unitCount; index++) {
       const unit = this.#unit(index);
-      return { length: unit.size, hold: () => unit.hold() };
-    });
-  }
-
-  async proveWhole(): Promise<boolean> {
-    for (const unit of this.#units.values()) if (!(await unit.proveWhole())) return false;
-    return this.state().complete;
+      const life = unit.index;
+      if (life === undefined) return undefined;
+      parts.push({ length: unit.size, hold: () => unit.hold(life), prove: () => unit.proveWhole(life) });
+    }
+    return parts;
   }
 
   backing(): { readonly fd: number; readonly path: string } | undefined {
@@ -158,6 +166,21 @@ export class DiskBody implements Body, Proving {
     }
   }
 
+  #recount(index: number): void {
+    const before = this.#shares.get(index);
+    const found = this.#units.get(index)?.index;
+    const held = found?.held.count ?? 0;
+    const now: Share = {
+      heldPages: held,
+      mixedUnits: held > 0 && found?.allVerified !== true ? 1 : 0,
+      wholeUnits: found?.whole === true ? 1 : 0,
+    };
+    this.#shares.set(index, now);
+    this.#sum.heldPages += now.heldPages - (before?.heldPages ?? 0);
+    this.#sum.mixedUnits += now.mixedUnits - (before?.mixedUnits ?? 0);
+    this.#sum.wholeUnits += now.wholeUnits - (before?.wholeUnits ?? 0);
+  }
+
   #unit(index: number): Unit {
     const known = this.#units.get(index);
     if (known !== undefined) return known;
@@ -177,7 +200,8 @@ export class DiskBody implements Body, Proving {
       wasUsed: () => slot.takeUsed(),
       lowerProof: () => slot.setProof("transport"),
       changed: () => {
-        slot.setProof(this.state().proof);
+        this.#recount(index);
+        slot.setProof(this.state({ look: false }).proof);
         this.#options.listener.changed();
       },
     };

@@ -24,10 +24,19 @@ export interface EntryHost {
   closed(entry: Entry): Promise<void>;
 }
 
+export interface EntryOptions {
+  readonly key: string;
+  readonly size: number;
+  readonly memory: MemoryPages;
+  readonly host: EntryHost;
+}
+
 /** One content: its body (none without a disk), and what is held of it in memory where the body takes nothing. */
 export class Entry implements CacheEntry {
   readonly id: string;
   readonly size: number;
+  /** What the cache finds it by. */
+  readonly key: string;
   readonly #host: EntryHost;
   readonly #memory: MemoryPages;
   readonly #listeners: (() => void)[] = [];
@@ -38,8 +47,9 @@ export class Entry implements CacheEntry {
   #announced = false;
   #discards = 0;
 
-  constructor(id: string, options: { readonly size: number; readonly memory: MemoryPages; readonly host: EntryHost }) {
+  constructor(id: string, options: EntryOptions) {
     this.id = id;
+    this.key = options.key;
     this.size = options.size;
     this.#memory = options.memory;
     this.#host = options.host;
@@ -131,19 +141,19 @@ export class Entry implements CacheEntry {
   async verify(digest: Digest, signal?: AbortSignal): Promise<"full" | "incomplete" | "mismatch"> {
     if (this.proof === "full") return "full";
     const discards = this.#discards;
-    const parts = this.#body?.proving.parts();
+    const parts = await this.#body?.proving.parts();
     if (parts === undefined && this.missing({ start: 0, end: this.size }).length > 0) return "incomplete";
-    const algorithm = digestAlgorithm(digest);
+    const job = { algorithm: digestAlgorithm(digest), ...(signal === undefined ? {} : { signal }) };
     const actual = await (parts === undefined
-      ? this.#host.hashing.hashBytes({ algorithm, chunks: this.#chunks(), ...(signal === undefined ? {} : { signal }) })
-      : this.#host.hashing.hashFiles({ algorithm, parts, ...(signal === undefined ? {} : { signal }) }));
+      ? this.#host.hashing.hashBytes({ ...job, chunks: this.#chunks() })
+      : this.#host.hashing.hashFiles({ ...job, parts }));
     if (actual === undefined || discards !== this.#discards || !this.isOpen) return "incomplete";
     if (actual !== digest) {
       this.discard();
       return "mismatch";
     }
     if (parts === undefined) this.#provenInMemory = true;
-    else if ((await this.#body?.proving.proveWhole()) !== true) return "incomplete";
+    else for (const part of parts) if (!(await part.prove())) return "incomplete";
     return "full";
   }
 
@@ -165,6 +175,8 @@ export class Entry implements CacheEntry {
 
   onComplete(listener: () => void): void {
     this.#listeners.push(listener);
+    if (this.#announced) queueMicrotask(listener);
+    else this.changed();
   }
 
   close(): void {
@@ -197,7 +209,8 @@ export class Entry implements CacheEntry {
     const body = this.#body;
     if (!this.isOpen || this.#listeners.length === 0) return;
     const pages = pageCount(this.size);
-    const onDisk = body?.state();
+    // What nobody looked at yet says so when somebody does.
+    const onDisk = body?.state({ look: false });
     const complete =
       onDisk?.complete === true ||
       ((onDisk?.heldPages ?? 0) + this.#memory.heldPages >= pages &&

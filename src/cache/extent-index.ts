@@ -1,8 +1,6 @@
 import type { ByteRange } from "../bytes/range.ts";
 import { bytesOf, pageCount, PageMap, type LeafSource } from "./page-map.ts";
-import { NO_BOOT, type LogRecord } from "./extent-log.ts";
-
-export type ExtentRecord = Extract<LogRecord, { kind: "extent" }>;
+import { NO_BOOT, type ExtentRecord, type LogRecord } from "./extent-log.ts";
 
 /**
  * What a log says of one data file, without I/O: which pages are held, which of them were checked against a digest, and

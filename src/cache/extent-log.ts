@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { PAGE_BYTES, type ByteRange } from "../bytes/range.ts";
 
 /**
  * A record is 32 bytes, little endian, so that none lies over the edge of a page (where the kernel may cut a write of a
@@ -40,6 +41,8 @@ export type LogRecord =
   | { readonly kind: "synced"; readonly records: number; readonly boot: number }
   | { readonly kind: "whole"; readonly boot: number };
 
+export type ExtentRecord = Extract<LogRecord, { kind: "extent" }>;
+
 export function encodeRecord(record: LogRecord): Buffer {
   const bytes = Buffer.alloc(RECORD_BYTES);
   bytes.writeUInt8(KINDS[record.kind], 0);
@@ -58,7 +61,22 @@ export function encodeRecord(record: LogRecord): Buffer {
   return bytes;
 }
 
-/** The record at `offset`, or undefined when it is torn, foreign or nonsense for a content of `pages` pages. */
+/** The records for a run of pages that was written: each of `RECORD_PAGES_MAX` at most. */
+export function extentRecords(
+  run: ByteRange,
+  bytes: Uint8Array,
+  how: { readonly verified: boolean; readonly boot: number },
+): ExtentRecord[] {
+  const records: ExtentRecord[] = [];
+  for (let first = run.start; first < run.end; first += RECORD_PAGES_MAX) {
+    const pages = Math.min(RECORD_PAGES_MAX, run.end - first);
+    const part = bytes.subarray((first - run.start) * PAGE_BYTES, (first - run.start + pages) * PAGE_BYTES);
+    records.push({ kind: "extent", first, pages, crc: crc32(part), verified: how.verified, boot: how.boot });
+  }
+  return records;
+}
+
+/** The record at `offset`, or undefined when it is torn or foreign. */
 export function decodeRecord(bytes: Buffer, offset: number): LogRecord | undefined {
   if (bytes.length - offset < RECORD_BYTES) return undefined;
   if (bytes.readUInt32LE(offset + 24) !== MAGIC) return undefined;

@@ -1,12 +1,12 @@
 import { constants, fstatSync } from "node:fs";
-import type { ByteRange } from "../bytes/range.ts";
+import { PAGE_BYTES, type ByteRange } from "../bytes/range.ts";
 import type { Arena } from "./arena.ts";
 import type { Body, BodyPart, BodyState, Proving } from "./body.ts";
 import { HeldFiles, type DescriptorOwner } from "./descriptors.ts";
 import { readFully, readFullyNow } from "./files.ts";
 import { pageCount } from "./page-map.ts";
 import { SharedSlot } from "./shared-slot.ts";
-import type { UnitHost } from "./unit.ts";
+import type { UnitHost } from "./unit-life.ts";
 
 /** A content in a file of somebody else's: all of it is held, as far as the file goes, and nothing is ever written. */
 export class ForeignBody implements Body, Proving, DescriptorOwner {
@@ -86,15 +86,9 @@ export class ForeignBody implements Body, Proving, DescriptorOwner {
     this.slot.setMarks(offsets);
   }
 
-  parts(): readonly BodyPart[] | undefined {
-    return this.#available === this.#size ? [{ length: this.#size, hold: () => this.hold() }] : undefined;
-  }
-
-  async proveWhole(): Promise<boolean> {
-    if (this.#available !== this.#size) return false;
-    this.#full = true;
-    this.slot.setProof("full");
-    return true;
+  async parts(): Promise<readonly BodyPart[] | undefined> {
+    if (this.#available !== this.#size) return undefined;
+    return [{ length: this.#size, hold: () => this.hold(), prove: () => Promise.resolve(this.#prove()) }];
   }
 
   backing(): { readonly fd: number; readonly path: string } | undefined {
@@ -144,9 +138,16 @@ export class ForeignBody implements Body, Proving, DescriptorOwner {
     return this.slot.takeUsed();
   }
 
+  #prove(): boolean {
+    if (this.#available !== this.#size) return false;
+    this.#full = true;
+    this.slot.setProof("full");
+    return true;
+  }
+
   /** A page that the file holds only a part of counts only at the content's end. */
   #wholePages(): number {
-    return Math.floor(this.#available / 4096);
+    return Math.floor(this.#available / PAGE_BYTES);
   }
 
   #tryOpen(): { readonly held: HeldFiles; readonly size: number } | undefined {

@@ -31,10 +31,13 @@ export function xattrValue(view: TreeView, row: Row, name: string, live: LiveXat
   return value.length > XATTR_BYTES_MAX ? errno.E2BIG : value;
 }
 
-/** Each name and a NUL. */
+/** Each name once, and a NUL. The tree lists live names too, without a value, where their source is known to have them. */
 export function xattrNames(view: TreeView, row: Row, live: LiveXattr): Uint8Array | number {
   const lasting = view.tree.xattrNames(row);
-  const changing = hasLiveXattrs(view, row) ? LIVE_XATTRS.filter((name) => live(row, name) !== undefined) : [];
+  const listed = Buffer.from(lasting.buffer, lasting.byteOffset, lasting.length).toString("utf8").split("\0");
+  const changing = hasLiveXattrs(view, row)
+    ? LIVE_XATTRS.filter((name) => !listed.includes(name) && live(row, name) !== undefined)
+    : [];
   const names = Buffer.concat([lasting, ...changing.map((name) => Buffer.from(`${name}\0`, "utf8"))]);
   return names.length > XATTR_BYTES_MAX ? errno.E2BIG : names;
 }

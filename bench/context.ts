@@ -1,0 +1,122 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { putArtifact, type ArtifactSpec, type BuiltArtifact } from "../test/support/artifacts.ts";
+import {
+  mountArtifact,
+  riffle,
+  riffleHome,
+  run,
+  runWell,
+  temporaryFolder,
+  type MountedArtifact,
+} from "../test/support/processes.ts";
+import { spawnRegistry } from "../test/support/registry/spawn.ts";
+import type { RegistryHandle } from "../test/support/registry/server.ts";
+import { ROOT } from "../test/support/root.ts";
+
+/** The link that every figure is measured on (docs/BENCHMARKING.md). */
+export const LATENCY_MS = 20;
+export const RATE_BYTES = 50e6;
+
+export const PROGRAMS: string = `${ROOT}dist-tools/test/support/programs`;
+
+export type StoredArtifact = BuiltArtifact & { readonly reference: string };
+
+export interface MountOptions {
+  /** Empty and new when absent. */
+  readonly cacheDir?: string;
+  readonly flags?: readonly string[];
+}
+
+export interface Bench {
+  readonly runs: number;
+  readonly peers: boolean;
+  /** Data files that are made once and kept between benchmarks. */
+  readonly folder: string;
+  readonly registry: RegistryHandle;
+  /** Each artifact is stored once a benchmark; its titled files are also plain files at `/files/NAME/TITLE`. */
+  store(name: string, make: () => Promise<ArtifactSpec>, tag?: string): Promise<StoredArtifact>;
+  freshFolder(): string;
+  mount(reference: string, options?: MountOptions): Promise<MountedArtifact>;
+  /** False where this user may not. */
+  dropPageCache(): Promise<boolean>;
+  /** Runs with a total rate, and puts the link back. */
+  capped<T>(totalRate: number, work: () => Promise<T>): Promise<T>;
+  /** Runs with neither latency nor pace, and puts the link back. */
+  unpaced<T>(work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+const LINK = { latencyMs: LATENCY_MS, ratePerConnection: RATE_BYTES, totalRate: 0 } as const;
+
+export async function openBench(options: { readonly runs: number; readonly peers: boolean }): Promise<Bench> {
+  const scratch = temporaryFolder("bench-run");
+  const folder = process.env["RIFFLE_BENCH_DIR"] ?? join(tmpdir(), "riffle-bench");
+  mkdirSync(folder, { recursive: true });
+  const registry = await spawnRegistry(LINK);
+  const env = riffleHome(scratch);
+  const stored = new Map<string, Promise<StoredArtifact>>();
+  const mounts = new Map<string, MountedArtifact>();
+  let last = 0;
+
+  const freshFolder = (): string => {
+    last += 1;
+    return scratch.sub(`fresh-${last}`);
+  };
+  const put = async (name: string, tag: string, make: () => Promise<ArtifactSpec>): Promise<StoredArtifact> => {
+    const spec = await make();
+    const artifact = await putArtifact(registry, { repository: `bench/${name}`, tag }, spec);
+    for (const { title, content } of spec.files.length > 100 ? [] : spec.files)
+      if (title !== undefined) await registry.addFile(`${name}/${title}`, content);
+    return artifact;
+  };
+  return {
+    ...options,
+    folder,
+    registry,
+    store(name, make, tag = "v1") {
+      const key = `${name}:${tag}`;
+      const known = stored.get(key) ?? put(name, tag, make);
+      stored.set(key, known);
+      return known;
+    },
+    freshFolder,
+    async mount(reference, { cacheDir = freshFolder(), flags = [] } = {}) {
+      const mounted = await mountArtifact(reference, freshFolder(), {
+        env,
+        flags: ["--cache-dir", cacheDir, ...flags],
+        timeoutMs: 60_000,
+      });
+      mounts.set(mounted.path, mounted);
+      return mounted;
+    },
+    async dropPageCache() {
+      try {
+        await run("sync", []);
+        writeFileSync("/proc/sys/vm/drop_caches", "3");
+      } catch {
+        return false;
+      }
+      // programs come from memory again, as they do on a machine in use
+      await riffle(["--version"], { env });
+      await runWell(process.execPath, [`${PROGRAMS}/sequential.js`, "/dev/null"]);
+      return true;
+    },
+    async capped(totalRate, work) {
+      await registry.configure({ totalRate });
+      return work().finally(() => registry.configure(LINK));
+    },
+    async unpaced(work) {
+      await registry.configure({ latencyMs: 0, ratePerConnection: 0 });
+      return work().finally(() => registry.configure(LINK));
+    },
+    async close() {
+      // `unmount` of what is unmounted already does nothing
+      for (const mounted of mounts.values())
+        await mounted.unmount().catch((error: unknown) => console.error(String(error)));
+      await registry.close();
+      rmSync(scratch.path, { recursive: true, force: true });
+    },
+  };
+}

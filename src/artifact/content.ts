@@ -1,0 +1,107 @@
+import type { CachedSource } from "../fetch/cached-source.ts";
+import type { ByteRange } from "../bytes/range.ts";
+import type { CacheEntry, Proof } from "../cache/cache.ts";
+import { RiffleError } from "../errors.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { ReadOutcome } from "./accounting.ts";
+import type { ReadFrom } from "./served.ts";
+
+/** A content that is wrong once may have been cut by a proxy; one that is wrong twice is wrong. */
+const MISMATCHES_UNTIL_REFUSED = 2;
+
+export interface ContentParts {
+  readonly descriptor: Descriptor;
+  readonly entry: CacheEntry;
+  readonly source: CachedSource;
+  /** A wrong blob, told once for each time. */
+  readonly onMismatch: (error: RiffleError) => void;
+  /** The slot or the proof may have changed. */
+  readonly onChange: () => void;
+}
+
+/**
+ * One blob as files see it: reads through the cache, and the proof of the whole once all of it is held. A blob that does
+ * not have its digest is fetched once more and then refused.
+ */
+export class Content {
+  readonly descriptor: Descriptor;
+  readonly #parts: ContentParts;
+  #mismatches = 0;
+  #refused: RiffleError | undefined;
+  #closed = false;
+
+  constructor(parts: ContentParts) {
+    this.descriptor = parts.descriptor;
+    this.#parts = parts;
+    parts.entry.onComplete(() => void this.#prove());
+    if (parts.entry.missing({ start: 0, end: parts.entry.size }).length === 0) void this.#prove();
+  }
+
+  get proof(): Proof {
+    return this.#parts.entry.proof;
+  }
+
+  get heldBytes(): number {
+    return this.#parts.entry.heldBytes;
+  }
+
+  /** Where device threads find it; 0 while they must ask. */
+  get slot(): number {
+    return this.#refused === undefined ? this.#parts.entry.slot : 0;
+  }
+
+  /** The one local file that holds all of it, once it is proven. */
+  get provenFile(): number | undefined {
+    return this.proof === "full" && this.#refused === undefined ? this.#parts.entry.backing()?.fd : undefined;
+  }
+
+  async read(range: ByteRange, from: ReadFrom): Promise<{ readonly bytes: Uint8Array; readonly outcome: ReadOutcome }> {
+    if (this.#refused !== undefined) throw this.#refused;
+    const proven = this.proof !== "transport";
+    let fromCache = 0;
+    const bytes = await this.#parts.source.read(range, {
+      handle: from.handle,
+      onOutcome: (outcome) => (fromCache = outcome.fromCache),
+      ...(from.signal === undefined ? {} : { signal: from.signal }),
+    });
+    this.#parts.onChange();
+    return { bytes, outcome: { bytes: bytes.length, fromCache, proven: proven ? bytes.length : 0 } };
+  }
+
+  touched(range: ByteRange, handle: number): void {
+    this.#parts.source.touched(range, handle);
+  }
+
+  /** One open file less: what was to be read ahead for it alone no longer is. */
+  closed(handle: number): void {
+    this.#parts.source.release(handle);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#parts.source.close();
+    this.#parts.entry.close();
+  }
+
+  async #prove(): Promise<void> {
+    const { entry, descriptor } = this.#parts;
+    if (entry.proof === "full" || this.#closed || entry.size === 0) return;
+    const verdict = await entry.verify(descriptor.digest).catch(() => "incomplete" as const);
+    if (this.#closed) return;
+    if (verdict === "mismatch") this.#mismatch();
+    this.#parts.onChange();
+  }
+
+  #mismatch(): void {
+    this.#mismatches += 1;
+    const again = this.#mismatches < MISMATCHES_UNTIL_REFUSED;
+    const error = new RiffleError("verification", `the bytes of ${this.descriptor.digest} do not have that digest`, {
+      hint: again
+        ? "thrown away; the next read fetches them anew"
+        : "the registry's copy is damaged; its bytes are refused",
+      facts: { digest: this.descriptor.digest, times: this.#mismatches },
+    });
+    if (!again) this.#refused = error;
+    this.#parts.onMismatch(error);
+  }
+}

@@ -1,0 +1,147 @@
+import type { Digest } from "../bytes/digest.ts";
+import { abortError, RiffleError } from "../errors.ts";
+import { contentEntries, parsePlatform, selectPlatform } from "../oci/platform.ts";
+import { parseReference, pinnedReference, type Reference } from "../oci/reference.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { ImageManifest, IndexManifest, Manifest } from "../oci/manifest.ts";
+import { buildPlannedTree, planTree, type IndexEntry, type TreePlan } from "../layers/plain-layers.ts";
+import { filterTree } from "../layers/tree-filter.ts";
+import { openTree } from "../layers/tree-table.ts";
+import { openRegistry } from "../registry/open-registry.ts";
+import type { Credential, CredentialSource } from "../registry/credential.ts";
+import type { Registry } from "../registry/registry.ts";
+import { Accounting } from "./accounting.ts";
+import type { Artifact } from "./artifact.ts";
+import { createEngine, type Engine, type EngineOptions } from "./engine.ts";
+import { readableArtifact } from "./readable-artifact.ts";
+
+export interface OpenOptions extends EngineOptions {
+  /** Shared with other artifacts and left open by `close`; `cacheDir` and `cacheBytes` are then its own. */
+  readonly engine?: Engine;
+  /** `OS/ARCH[/VARIANT]`, for an index; default this machine's. */
+  readonly platform?: string;
+  readonly plainHttp?: boolean;
+  readonly insecure?: boolean;
+  readonly caFile?: string;
+  /** Given, or asked for, at the registry's first challenge; anonymous without them. */
+  readonly credentials?: Credential | CredentialSource;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  readonly proxies?: Readonly<Record<string, string | undefined>>;
+  /** Bounds every wait. Default 60 s. */
+  readonly timeoutMs?: number;
+  /** Never fetch a byte that no read asked for. */
+  readonly frugal?: boolean;
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly subpath?: string;
+  /** Ends the opening; what is opened lives on. */
+  readonly signal?: AbortSignal;
+}
+
+/** How many manifests of an index are fetched at once. */
+const MANIFESTS_AT_ONCE = 8;
+
+/**
+ * Resolves a reference, pins its digest, and fetches the manifest (those of all entries, for an index without platforms):
+ * one request where the registry asks for no token. Rejects with RiffleErrors and leaves nothing open then.
+ */
+export async function openArtifact(text: string, options: OpenOptions = {}): Promise<Artifact> {
+  const reference = parseReference(text);
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const accounting = new Accounting();
+  const registry = openRegistry(reference, registryOptions(options, accounting));
+  let engine: Engine | undefined;
+  try {
+    const resolved = await registry.resolve(reference, waiting(options));
+    const named = await registry.manifest(resolved, waiting(options));
+    const chosen = named.kind === "index" ? selectPlatform(named, platform) : undefined;
+    const manifest = chosen === undefined ? named : await registry.manifest(chosen, waiting(options));
+    const { plan, digest } = await planArtifact(manifest, reference, registry, options);
+    engine = options.engine ?? (await createEngine(options));
+    if (options.signal?.aborted === true) throw abortError(options.signal);
+    return readableArtifact({
+      reference: pinnedReference(reference, digest),
+      manifest,
+      plan,
+      tree: openTree(viewOf(buildPlannedTree(plan), options)),
+      registry,
+      engine,
+      ownsEngine: options.engine === undefined,
+      accounting,
+      log: options.log ?? (() => undefined),
+      frugal: options.frugal ?? false,
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    });
+  } catch (error) {
+    await registry.close();
+    if (options.engine === undefined) await engine?.close();
+    throw error;
+  }
+}
+
+function waiting(options: OpenOptions): { readonly signal?: AbortSignal } {
+  return options.signal === undefined ? {} : { signal: options.signal };
+}
+
+function registryOptions(options: OpenOptions, accounting: Accounting): Parameters<typeof openRegistry>[1] {
+  const { plainHttp, insecure, caFile, proxies, credentials, timeoutMs, log } = options;
+  return {
+    meter: accounting,
+    http: {
+      ...(insecure === undefined ? {} : { insecure }),
+      ...(caFile === undefined ? {} : { caFile }),
+      ...(proxies === undefined ? {} : { proxies }),
+      ...(timeoutMs === undefined ? {} : boundedWaits(timeoutMs)),
+    },
+    ...(plainHttp === undefined ? {} : { plainHttp }),
+    ...(credentials === undefined
+      ? {}
+      : { credentials: typeof credentials === "function" ? credentials : () => Promise.resolve(credentials) }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(log === undefined ? {} : { log: (level, message) => log(level, message) }),
+  };
+}
+
+/** No single wait is longer than the bound on all of them. */
+function boundedWaits(timeoutMs: number): Record<"connectTimeoutMs" | "firstByteTimeoutMs" | "stallTimeoutMs", number> {
+  const within = (ms: number): number => Math.min(ms, timeoutMs);
+  return { connectTimeoutMs: within(10_000), firstByteTimeoutMs: within(30_000), stallTimeoutMs: within(30_000) };
+}
+
+async function planArtifact(
+  manifest: Manifest,
+  reference: Reference,
+  registry: Registry,
+  options: OpenOptions,
+): Promise<{ readonly plan: TreePlan; readonly digest: Digest }> {
+  const { digest } = manifest.descriptor;
+  const pinned = pinnedReference(reference, digest);
+  if (manifest.kind === "manifest") return { plan: planTree(manifest, { reference: pinned }), digest };
+  const entries = await indexEntries(manifest, registry, options);
+  return { plan: planTree(manifest, { reference: pinned, entries }), digest };
+}
+
+async function indexEntries(index: IndexManifest, registry: Registry, options: OpenOptions): Promise<IndexEntry[]> {
+  const descriptors = contentEntries(index);
+  const entries: IndexEntry[] = [];
+  for (let at = 0; at < descriptors.length; at += MANIFESTS_AT_ONCE) {
+    const batch = descriptors.slice(at, at + MANIFESTS_AT_ONCE);
+    const manifests = await Promise.all(batch.map((entry) => leafManifest(entry, registry, options)));
+    entries.push(...batch.map((descriptor, i) => ({ descriptor, manifest: manifests[i] as ImageManifest }))); // same length
+  }
+  return entries;
+}
+
+async function leafManifest(entry: Descriptor, registry: Registry, options: OpenOptions): Promise<ImageManifest> {
+  const manifest = await registry.manifest(entry, waiting(options));
+  if (manifest.kind === "manifest") return manifest;
+  throw new RiffleError("malformed", `the index holds another index: ${entry.digest}`, {
+    hint: "name that index by its digest",
+  });
+}
+
+function viewOf(buffer: SharedArrayBuffer, options: OpenOptions): SharedArrayBuffer {
+  const { include = [], exclude = [], subpath } = options;
+  if (include.length === 0 && exclude.length === 0 && subpath === undefined) return buffer;
+  return filterTree(buffer, { include, exclude, ...(subpath === undefined ? {} : { subpath }) });
+}

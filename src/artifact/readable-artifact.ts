@@ -1,0 +1,184 @@
+import { RiffleError } from "../errors.ts";
+import { cachedSource } from "../fetch/cached-source.ts";
+import { createCostModel } from "../fetch/cost.ts";
+import type { TreePlan } from "../layers/plain-layers.ts";
+import { isDirectory, isFile, pathOf, resolvePath, treeTotals, walk } from "../layers/tree-paths.ts";
+import { S_IFLNK, type Row, type TreeTable } from "../layers/tree.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { Manifest } from "../oci/manifest.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { Accounting, ArtifactStats, MountFacts } from "./accounting.ts";
+import { artifactFile, type ArtifactFile } from "./artifact-file.ts";
+import type { Artifact, Entry } from "./artifact.ts";
+import { Content } from "./content.ts";
+import { Contents } from "./contents.ts";
+import type { Engine, Log } from "./engine.ts";
+import { ErrorList } from "./error-list.ts";
+import { LiveFiles } from "./live-files.ts";
+import { serve } from "./serve.ts";
+
+export interface ArtifactParts {
+  /** Pinned. */
+  readonly reference: string;
+  readonly manifest: Manifest;
+  readonly plan: TreePlan;
+  readonly tree: TreeTable;
+  readonly registry: Registry;
+  readonly engine: Engine;
+  readonly ownsEngine: boolean;
+  readonly accounting: Accounting;
+  readonly log: Log;
+  readonly frugal: boolean;
+  readonly timeoutMs?: number;
+}
+
+const FORMAT_BITS = 0o170000;
+/** The used bytes of a cache are counted by a walk: how old a count may be in `stats`. */
+const CACHE_STATUS_AGE_MS = 5000;
+
+/** The one place where the read path is put together: registry, requests, cache, tree, counts. */
+export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> {
+  const { tree, plan, accounting, engine, registry, manifest } = parts;
+  const errors = new ErrorList();
+  const cacheStatus = await recentStatus(engine);
+  const since = new Date().toISOString();
+  const totals = treeTotals(tree);
+  let mounted: (() => MountFacts) | undefined;
+  const stats = (): ArtifactStats =>
+    accounting.stats(
+      { reference: parts.reference, digest: manifest.descriptor.digest, pid: process.pid, since },
+      { files: totals.files, size: totals.size },
+      { mount: mounted?.(), cache: cacheStatus() },
+    );
+  const live = new LiveFiles({
+    "stats.json": () => `${JSON.stringify(stats(), undefined, 2)}\n`,
+    errors: () => errors.text(),
+  });
+  const slots = new SharedArrayBuffer(Math.max(1, plan.sources.length) * Int32Array.BYTES_PER_ELEMENT);
+  const contents = new Contents({
+    descriptors: plan.sources.map((source) => (source.kind === "blob" ? source.descriptor : undefined)),
+    slots: new Int32Array(slots),
+    create: contentFactory(parts, errors),
+  });
+  const served = serve({
+    tree,
+    sources: plan.sources,
+    slots,
+    warm: engine.cache.warm,
+    contents,
+    live,
+    accounting,
+    errors,
+  });
+  const nextHandle = handleNumbers();
+  const close = async (): Promise<void> => {
+    await contents.close();
+    await registry.close();
+    if (parts.ownsEngine) await engine.close();
+  };
+  return {
+    reference: parts.reference,
+    digest: manifest.descriptor.digest,
+    manifest,
+    warnings: plan.warnings,
+    registry,
+    served,
+    entries: (path = "") => entriesBelow(parts, path),
+    entry: (path) => {
+      const row = resolvePath(tree, path);
+      return row === undefined ? undefined : entryOf(parts, row);
+    },
+    file: (path): ArtifactFile => {
+      const row = rowAt(tree, path);
+      if (!isFile(tree, row)) throw new RiffleError("usage", `not a file: ${path}`, { hint: "name a file in it" });
+      const digest = digestOfRow(parts, row) ?? "";
+      return artifactFile({ served, row, path: pathOf(tree, row), digest, size: served.liveSize(row), nextHandle });
+    },
+    stats,
+    errors: () => errors.text(),
+    mounted: (facts) => (mounted = facts),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descriptor, onChange: () => void) => Content {
+  const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
+  const cost = createCostModel();
+  return (descriptor, onChange) => {
+    const path = registry.blobPath?.(descriptor);
+    const entry =
+      path === undefined
+        ? engine.cache.open(descriptor.digest, descriptor.size)
+        : engine.cache.attach(descriptor.digest, descriptor.size, path);
+    const source = cachedSource({
+      source: registry.blob(descriptor),
+      entry,
+      limiter: engine.limiter,
+      budget: engine.budget,
+      cost,
+      frugal,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      log: (level, message) => log(level, message),
+    });
+    const onMismatch = (error: RiffleError): void => {
+      accounting.error();
+      errors.add(descriptor.digest, error);
+      log("error", error.message);
+    };
+    return new Content({ descriptor, entry, source, onMismatch, onChange });
+  };
+}
+
+function handleNumbers(): () => number {
+  // Below zero: front ends number their opens upwards from one.
+  let last = 0;
+  return () => (last -= 1);
+}
+
+function rowAt(tree: TreeTable, path: string): Row {
+  const row = resolvePath(tree, path);
+  if (row === undefined) throw new RiffleError("not-found", `no such path in the artifact: ${path}`);
+  return row;
+}
+
+function digestOfRow({ plan, tree }: ArtifactParts, row: Row): string | undefined {
+  const source = plan.sources[tree.source(row)];
+  return source === undefined || source.kind === "live" ? undefined : source.descriptor?.digest;
+}
+
+function entryOf(parts: ArtifactParts, row: Row): Entry {
+  const { tree } = parts;
+  const digest = isFile(tree, row) ? digestOfRow(parts, row) : undefined;
+  const target = tree.target(row);
+  const isLink = (tree.mode(row) & FORMAT_BITS) === S_IFLNK;
+  return {
+    path: pathOf(tree, row),
+    type: isDirectory(tree, row) ? "directory" : isLink ? "symlink" : "file",
+    size: isDirectory(tree, row) ? 0 : tree.size(row),
+    mode: tree.mode(row) & 0o7777,
+    mtime: tree.mtime(row),
+    ...(digest === undefined ? {} : { digest }),
+    ...(target === undefined ? {} : { target: new TextDecoder().decode(target) }),
+  };
+}
+
+function* entriesBelow(parts: ArtifactParts, path: string): Generator<Entry> {
+  const top = rowAt(parts.tree, path);
+  for (const row of walk(parts.tree, top)) if (row !== top) yield entryOf(parts, row);
+}
+
+/** The cache's usage without waiting: the last known, renewed in the background. */
+async function recentStatus(engine: Engine): Promise<() => { readonly bytes: number; readonly limit: number }> {
+  let last = { bytes: 0, limit: engine.cacheBytes };
+  let at = 0;
+  const renew = async (): Promise<void> => {
+    at = Date.now();
+    const status = await engine.cache.status();
+    last = { bytes: status.bytes, limit: status.limit };
+  };
+  return () => {
+    if (Date.now() - at > CACHE_STATUS_AGE_MS) void renew().catch(() => undefined);
+    return last;
+  };
+}

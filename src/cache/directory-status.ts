@@ -1,0 +1,33 @@
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import { evictUnits, surveyUnits } from "./budget.ts";
+import type { CacheStatus } from "./cache.ts";
+
+/** What lies in a cache directory, without opening it as a cache; a directory that is not there is an empty one. */
+export async function cacheDirectoryStatus(
+  directory: string,
+  options: { readonly limitBytes: number },
+): Promise<CacheStatus> {
+  const root = trustedRoot(directory);
+  const units = root === undefined ? [] : await surveyUnits(root);
+  const bytes = units.reduce((sum, unit) => sum + unit.bytes, 0);
+  return { directory, bytes, limit: options.limitBytes, entries: units.length };
+}
+
+/**
+ * Evicts every content. Mounts that run go on: what they have open stays readable for them, and what they fetch next is kept
+ * anew.
+ */
+export async function clearCacheDirectory(directory: string): Promise<{ readonly freedBytes: number }> {
+  const root = trustedRoot(directory);
+  if (root === undefined) return { freedBytes: 0 };
+  return { freedBytes: await evictUnits(root, await surveyUnits(root)) };
+}
+
+/** Nothing is ever removed through a symbolic link, or from a directory that is not ours. */
+function trustedRoot(directory: string): string | undefined {
+  const root = join(directory, "v1");
+  const found = lstatSync(root, { throwIfNoEntry: false });
+  const ours = process.getuid === undefined || found?.uid === process.getuid();
+  return found?.isDirectory() === true && ours ? root : undefined;
+}

@@ -1,0 +1,176 @@
+import type { Artifact } from "../../artifact/artifact.ts";
+import type { TreeWarning } from "../../layers/names.ts";
+import type { Annotations, Descriptor } from "../../oci/descriptor.ts";
+import type { ImageManifest } from "../../oci/manifest.ts";
+import { referrersOf, registryFacts, type RegistryFacts } from "../checks/abilities.ts";
+import { parseReference } from "../../oci/reference.ts";
+import type { Context, Run } from "../command.ts";
+import { oneLine } from "../exit.ts";
+import { formatOf } from "../format-names.ts";
+import { documentsOf, layersOf } from "../manifests.ts";
+import { openOrdered, openOrderOf, type OpenOrder } from "../open.ts";
+import { formatBytes } from "../quantities.ts";
+import { warningText } from "../warnings.ts";
+
+interface LayerFacts {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly size: number;
+  /** Where it is in the tree; null when it was left out, or is unpacked. */
+  readonly path: string | null;
+  readonly annotations: Annotations;
+}
+
+interface Inspection {
+  readonly reference: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly artifactType: string | null;
+  readonly annotations: Annotations;
+  readonly config: { readonly digest: string; readonly mediaType: string; readonly size: number } | null;
+  readonly layers: readonly LayerFacts[];
+  readonly tree: {
+    readonly files: number;
+    readonly directories: number;
+    readonly symlinks: number;
+    readonly size: number;
+  };
+  readonly formats: Readonly<Record<string, number>>;
+  readonly referrers: readonly { readonly artifactType: string; readonly digest: string; readonly size: number }[];
+  /** Null where it could not be asked. */
+  readonly registry: RegistryFacts | null;
+  readonly warnings: readonly TreeWarning[];
+  /** The document itself. */
+  readonly manifest: unknown;
+}
+
+interface Contents {
+  readonly tree: Inspection["tree"];
+  readonly formats: Readonly<Record<string, number>>;
+  readonly paths: ReadonlyMap<string, string>;
+}
+
+function contentsOf(artifact: Artifact, layers: ReadonlyMap<string, Descriptor>): Contents {
+  const tree = { files: 0, directories: 0, symlinks: 0, size: 0 };
+  const counts = new Map<string, number>();
+  const paths = new Map<string, string>();
+  for (const { path, type, size, digest } of artifact.entries()) {
+    if (type === "directory") tree.directories += 1;
+    else if (type === "symlink") tree.symlinks += 1;
+    else {
+      tree.files += 1;
+      tree.size += size;
+      const layer = digest === undefined ? undefined : layers.get(digest);
+      const whole = layer?.size === size;
+      if (layer !== undefined && whole && !paths.has(layer.digest)) paths.set(layer.digest, path);
+      const format = formatOf(path, whole ? layer?.mediaType : undefined) ?? "other";
+      counts.set(format, (counts.get(format) ?? 0) + 1);
+    }
+  }
+  const formats = Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
+  return { tree, formats, paths };
+}
+
+function layerFacts(manifests: readonly ImageManifest[], paths: ReadonlyMap<string, string>): readonly LayerFacts[] {
+  return manifests.flatMap(({ layers }) =>
+    layers.map(({ digest, mediaType, size, annotations }) => ({
+      digest,
+      mediaType,
+      size,
+      path: paths.get(digest) ?? null,
+      annotations,
+    })),
+  );
+}
+
+async function inspect(artifact: Artifact, order: OpenOrder, context: Context): Promise<Inspection> {
+  const documents = await documentsOf(artifact);
+  const { top, manifests } = documents;
+  const layers = layersOf(documents);
+  const { tree, formats, paths } = contentsOf(artifact, layers);
+  const config = top.kind === "manifest" ? top.config : undefined;
+  const { facts, failure } = await registryFacts(order, { artifact, layers: [...layers.values()], context });
+  const referrers = await referrersOf(artifact, context);
+  if (failure !== undefined) context.log("warn", `the registry's abilities: ${failure.message}`);
+  return {
+    reference: artifact.reference,
+    digest: artifact.digest,
+    mediaType: top.mediaType,
+    artifactType: top.artifactType ?? null,
+    annotations: top.annotations,
+    config: config === undefined ? null : { digest: config.digest, mediaType: config.mediaType, size: config.size },
+    layers: layerFacts(manifests, paths),
+    tree,
+    formats,
+    referrers: referrers.map(({ artifactType, mediaType, digest, size }) => ({
+      artifactType: artifactType ?? mediaType,
+      digest,
+      size,
+    })),
+    registry: facts ?? null,
+    warnings: artifact.warnings,
+    // Parsed once already when the manifest was checked.
+    manifest: JSON.parse(new TextDecoder().decode(top.bytes)) as unknown,
+  };
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ["", `${title}:`, ...lines.map((line) => `  ${line}`)];
+}
+
+function lineOf(label: string, value: string | null): readonly string[] {
+  return value === null ? [] : [`${`${label}:`.padEnd(15)}${value}`];
+}
+
+export function inspectionText(found: Inspection): readonly string[] {
+  const { tree, config, registry } = found;
+  const layerBytes = found.layers.reduce((sum, { size }) => sum + size, 0);
+  const links = tree.symlinks === 0 ? "" : `, ${tree.symlinks} symbolic links`;
+  return [
+    ...lineOf("reference", found.reference),
+    ...lineOf("media type", found.mediaType),
+    ...lineOf("artifact type", found.artifactType),
+    ...lineOf("config", config === null ? null : `${config.mediaType}, ${formatBytes(config.size)}, ${config.digest}`),
+    ...lineOf("layers", `${found.layers.length}, ${formatBytes(layerBytes)}`),
+    ...lineOf("tree", `${tree.files} files, ${tree.directories} directories${links}, ${formatBytes(tree.size)}`),
+    ...section(
+      "annotations",
+      Object.entries(found.annotations).map(([key, value]) => `${key}: ${value}`),
+    ),
+    ...section(
+      "layers",
+      found.layers.map(
+        ({ path, mediaType, size, digest }) => `${path ?? "(left out)"}  ${formatBytes(size)}  ${mediaType}  ${digest}`,
+      ),
+    ),
+    ...section(
+      "formats",
+      Object.entries(found.formats).map(([format, count]) => `${format}: ${count} ${count === 1 ? "file" : "files"}`),
+    ),
+    ...section(
+      "referrers",
+      found.referrers.map(({ artifactType, size, digest }) => `${artifactType}  ${formatBytes(size)}  ${digest}`),
+    ),
+    ...section(
+      "registry",
+      Object.entries(registry ?? {}).map(([name, value]) => `${name}: ${String(value)}`),
+    ),
+    ...section("warnings", found.warnings.map(warningText)),
+  ].map(oneLineKeepingIndent);
+}
+
+/** Annotations hold what their authors like: one line each, whatever it is. */
+function oneLineKeepingIndent(line: string): string {
+  const indent = /^ */.exec(line)?.[0] ?? "";
+  return indent + oneLine(line);
+}
+
+export const run: Run = async ([reference = ""], _flags, context) => {
+  parseReference(reference);
+  const order = await openOrderOf(context, reference);
+  await using artifact = await openOrdered(order, context);
+  const found = await inspect(artifact, order, context);
+  if (context.settings.json) await context.out.line(JSON.stringify(found));
+  else for (const line of inspectionText(found)) await context.out.line(line);
+  return 0;
+};

@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { join, resolve } from "node:path";
+import type { ArtifactStats } from "../../artifact/accounting.ts";
+import { spawnDaemon } from "../../mount/spawn-daemon.ts";
+import { endBySignal } from "../../mount/end-by-signal.ts";
+import type { Context, Flags, Run } from "../command.ts";
+import type { DaemonOrder } from "../daemon-main.ts";
+import { mountArtifact, type MountOrder } from "../mount-artifact.ts";
+import { absoluteReference, isCovering, mountWords } from "../mount-words.ts";
+import { openOrderOf } from "../open.ts";
+import { formatBytes } from "../quantities.ts";
+import { warningText } from "../warnings.ts";
+
+/** The daemon's own waits end first, with a better reason than ours would be. */
+const GRACE_MS = 2000;
+
+function mountedText(stats: ArtifactStats): string {
+  const files = `${stats.files} ${stats.files === 1 ? "file" : "files"}, ${formatBytes(stats.size)}`;
+  return `mounted ${stats.reference} at ${stats.mountpoint ?? ""} (${files}, ${stats.backend ?? ""} backend)`;
+}
+
+async function announce(stats: ArtifactStats, { out, settings }: Context): Promise<void> {
+  await out.line(settings.json ? JSON.stringify(stats) : mountedText(stats));
+  await out.flush();
+}
+
+async function stay(order: MountOrder, context: Context): Promise<number> {
+  const mount = await mountArtifact(order, context);
+  for (const warning of mount.artifact.warnings) context.log("warn", warningText(warning));
+  const { mounted } = mount.session;
+  const release = context.takeSignals(() => undefined);
+  const undo = endBySignal(mounted, { log: context.log, hangup: "unmount" });
+  try {
+    await announce(mount.stats(), context);
+  } catch {
+    // Nobody reads what we say; the mount is there all the same.
+  }
+  const reason = await mount.ended;
+  undo();
+  release();
+  return reason === "failed" ? 1 : 0;
+}
+
+async function leave(order: MountOrder, context: Context): Promise<number> {
+  const { settings, places, environment } = context;
+  const own = settings.logFile === undefined;
+  const path = settings.logFile ?? join(places.stateDir, "logs", `mount-${randomBytes(6).toString("hex")}.log`);
+  const daemonOrder: DaemonOrder = {
+    mount: { ...order, logPath: path },
+    log: { path, own },
+    verbose: settings.verbose,
+  };
+  const daemon = await spawnDaemon({
+    entry: new URL("../daemon-main.js", import.meta.url),
+    payload: daemonOrder,
+    timeoutMs: settings.timeoutMs + GRACE_MS,
+    signal: context.signal,
+    onNotice: context.log,
+    environment,
+  });
+  // Made by our own daemon's `stats`.
+  await announce(daemon.session as ArtifactStats, context);
+  return 0;
+}
+
+export async function mountOrderOf(
+  reference: string,
+  flags: Flags,
+  context: Context,
+): Promise<Omit<MountOrder, "mountpoint">> {
+  const { places, cwd } = context;
+  const subpath = flags.text("subpath");
+  const words = mountWords(flags);
+  const open = await openOrderOf(context, absoluteReference(reference, cwd), {
+    include: flags.list("include"),
+    exclude: flags.list("exclude"),
+    frugal: flags.on("frugal"),
+    ...(subpath !== undefined && { subpath }),
+  });
+  return { words, open, runtimeDir: places.runtimeDir };
+}
+
+export const run: Run = async ([reference = "", directory = ""], flags, context) => {
+  const mountpoint = resolve(context.cwd, directory);
+  const order: MountOrder = { ...(await mountOrderOf(reference, flags, context)), mountpoint };
+  if (isCovering(mountpoint)) context.log("warn", `${mountpoint} is not empty: the mount hides what it holds`);
+  return flags.on("foreground") ? stay(order, context) : leave(order, context);
+};

@@ -1,0 +1,76 @@
+import type { CommandGroup, CommandSpec } from "../command.ts";
+
+export const MACHINE_SPECS: readonly CommandSpec[] = [
+  {
+    name: "doctor",
+    args: "[ref]",
+    about: "what this machine, and that registry, can do",
+    more: `One line each: ok, warn or fail, and the remedy. Exit code 8 when this machine cannot mount at all; with REF the
+code of what keeps the registry from being used.`,
+    flags: [],
+    examples: ["riffle doctor", "riffle doctor ghcr.io/eo/scenes:v1", "riffle doctor --json | jq '.checks[].status'"],
+    load: () => import("../commands/doctor.ts"),
+  },
+  {
+    name: "login",
+    args: "<host>",
+    about: "store credentials in the Docker configuration",
+    more: `Asks for what is not given, where there is a terminal. The registry is asked before anything is stored.`,
+    flags: [],
+    examples: [
+      "riffle login ghcr.io",
+      "echo $TOKEN | riffle login ghcr.io --username me --password-stdin",
+      "riffle login localhost:5000 --plain-http",
+    ],
+    asksPassword: true,
+    load: () => import("../commands/login.ts"),
+  },
+  {
+    name: "logout",
+    args: "<host>",
+    about: "remove stored credentials",
+    flags: [],
+    examples: ["riffle logout ghcr.io", "riffle logout localhost:5000 --registry-config ./auth.json"],
+    load: () => import("../commands/logout.ts"),
+  },
+];
+
+export const CACHE_GROUP: CommandGroup = {
+  name: "cache",
+  about: "the cache on disk",
+  commands: [
+    {
+      name: "status",
+      args: "",
+      about: "where it is and how much it holds",
+      flags: [],
+      examples: ["riffle cache status", "riffle cache status --json --cache-dir /scratch/riffle"],
+      load: () => import("../commands/cache-status.ts"),
+    },
+    {
+      name: "clear",
+      args: "",
+      about: "remove all that no mount has open",
+      flags: [],
+      examples: ["riffle cache clear", "riffle cache clear --json"],
+      load: () => import("../commands/cache-clear.ts"),
+    },
+  ],
+  notYet: ["ls", "verify", "prune"],
+};
+
+/** Documented commands whose stage has not come. */
+export const NOT_YET_COMMANDS: readonly string[] = [
+  "info",
+  "table",
+  "raster",
+  "array",
+  "prefetch",
+  "index",
+  "bench",
+  "verify",
+  "policy",
+  "serve",
+  "push",
+  "completion",
+];

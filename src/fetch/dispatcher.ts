@@ -1,0 +1,161 @@
+import type { Limiter } from "../bytes/limiter.ts";
+import type { Priority, StreamingSource } from "../bytes/source.ts";
+import { RiffleError } from "../errors.ts";
+import type { ByteBudget } from "./budget.ts";
+import type { CostModel } from "./cost.ts";
+import { flightLength, type Flight } from "./flight.ts";
+
+export interface DispatcherOptions {
+  readonly source: StreamingSource;
+  /** Requests at once of the whole process. */
+  readonly limiter: Limiter;
+  readonly budget: ByteBudget;
+  /** Requests at once of this blob. */
+  readonly limit: number;
+  readonly cost: CostModel;
+  readonly now: () => number;
+  /** A flight is over; `error` is undefined when all its bytes arrived. */
+  readonly ended: (flight: Flight, error: unknown) => void;
+}
+
+const ORDER: readonly Priority[] = ["metadata", "demand", "prefetch"];
+
+/** A registry that ignores ranges sends the whole blob for each request: two at once, the second for what the first has passed. */
+const RANGELESS_LIMIT = 2;
+
+/** Sends one blob's flights: who waits goes before who guesses, and one slot is never given to a guess. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #queue = new Set<Flight>();
+  readonly #running = new Set<Flight>();
+  readonly #waits = new Map<Flight, AbortController>();
+  #isRangeless = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** All that is coming, queued or under way. */
+  flights(): readonly Flight[] {
+    return [...this.#running, ...this.#queue];
+  }
+
+  get queued(): readonly Flight[] {
+    return [...this.#queue];
+  }
+
+  get idle(): number {
+    return Math.max(1, this.#options.limit - this.#running.size - this.#queue.size);
+  }
+
+  set isRangeless(value: boolean) {
+    this.#isRangeless = value;
+  }
+
+  get isRangeless(): boolean {
+    return this.#isRangeless;
+  }
+
+  add(flights: readonly Flight[]): void {
+    for (const flight of flights) this.#queue.add(flight);
+    this.#pump();
+  }
+
+  /** A flight is wanted more than it was: it moves up in whatever it waits in. */
+  promote(flight: Flight, priority: Priority): void {
+    if (ORDER.indexOf(priority) >= ORDER.indexOf(flight.priority)) return;
+    flight.priority = priority;
+    this.#waits.get(flight)?.abort();
+    this.#pump();
+  }
+
+  /** Ends a flight that nobody wants. What has arrived is kept. */
+  drop(flight: Flight, reason: unknown): void {
+    flight.controller.abort(reason);
+    this.#waits.get(flight)?.abort();
+    if (this.#queue.delete(flight)) this.#end(flight, reason);
+  }
+
+  #pump(): void {
+    const limit = this.#isRangeless ? RANGELESS_LIMIT : this.#options.limit;
+    while (this.#running.size < limit) {
+      const flight = this.#next(limit);
+      if (flight === undefined) return;
+      this.#queue.delete(flight);
+      this.#running.add(flight);
+      flight.isRunning = true;
+      void this.#fly(flight);
+    }
+  }
+
+  #next(limit: number): Flight | undefined {
+    let best: Flight | undefined;
+    for (const flight of this.#queue) {
+      if (best === undefined || ORDER.indexOf(flight.priority) < ORDER.indexOf(best.priority)) best = flight;
+      if (best.priority === "metadata") break;
+    }
+    const isGuess = best?.priority === "prefetch";
+    return isGuess && limit > 1 && this.#running.size >= limit - 1 ? undefined : best;
+  }
+
+  async #fly(flight: Flight): Promise<void> {
+    let failure: unknown;
+    try {
+      if (flight.charge === 0) {
+        const bytes = flightLength(flight);
+        await this.#options.budget.take(bytes, flight.controller.signal);
+        flight.charge = bytes;
+      }
+      await this.#admit(flight);
+      if (flight.remaining > 0)
+        throw new RiffleError("internal", `${this.#options.source.id} gave less than it was asked for`);
+    } catch (error) {
+      failure = error;
+    }
+    this.#running.delete(flight);
+    this.#waits.delete(flight);
+    this.#end(flight, failure);
+    this.#pump();
+  }
+
+  /** Waits for a slot of the process; a promotion meanwhile means to queue again, further up. */
+  async #admit(flight: Flight): Promise<void> {
+    for (;;) {
+      const wait = new AbortController();
+      this.#waits.set(flight, wait);
+      let hasBegun = false;
+      const job = (): Promise<void> => {
+        hasBegun = true;
+        this.#waits.delete(flight);
+        return this.#stream(flight);
+      };
+      try {
+        return await this.#options.limiter.run(job, { priority: flight.priority, signal: wait.signal });
+      } catch (error) {
+        if (hasBegun || flight.controller.signal.aborted || !wait.signal.aborted) throw error;
+      }
+    }
+  }
+
+  async #stream(flight: Flight): Promise<void> {
+    const { source, cost, now } = this.#options;
+    const { signal } = flight.controller;
+    const begun = now();
+    let first = 0;
+    let later = 0;
+    const sink = (offset: number, bytes: Uint8Array): void | Promise<void> => {
+      if (first === 0) first = now();
+      else later += bytes.length;
+      return flight.accept(offset, bytes);
+    };
+    await source.stream(flight.range, sink, { signal, priority: flight.priority });
+    cost.observe({ firstByteMs: first - begun, bytes: later, bodyMs: now() - first });
+  }
+
+  #end(flight: Flight, failure: unknown): void {
+    void flight.flush();
+    this.#options.budget.give(flight.charge);
+    flight.charge = 0;
+    this.#options.ended(flight, failure);
+  }
+}

@@ -1,0 +1,322 @@
+import type { Limiter } from "../bytes/limiter.ts";
+import { alignToPages, overlaps, rangeLength, splitRange, subtractRanges, type ByteRange } from "../bytes/range.ts";
+import type { StreamingSource } from "../bytes/source.ts";
+import type { CacheEntry } from "../cache/cache.ts";
+import { RiffleError } from "../errors.ts";
+import { BlockPool } from "./block-pool.ts";
+import type { ByteBudget } from "./budget.ts";
+import type { CostModel } from "./cost.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Flight, type Block, type FlightEvents, type Segment } from "./flight.ts";
+import { Landing, takeBlock } from "./landing.ts";
+import type { FetchLog } from "./log.ts";
+import type { PendingRead } from "./pending-read.ts";
+import { planParts, type PlannedPart, type WantedRange } from "./planner.ts";
+import type { Advice } from "./readahead.ts";
+
+export interface FillerOptions {
+  readonly source: StreamingSource;
+  readonly entry: CacheEntry;
+  readonly limiter: Limiter;
+  readonly budget: ByteBudget;
+  readonly limit: number;
+  readonly cost: CostModel;
+  readonly isFrugal: boolean;
+  readonly now: () => number;
+  readonly log?: FetchLog;
+  /** Asked once for each read that is planned. */
+  readonly advise: (read: PendingRead) => Advice | undefined;
+  /** Advice was followed: streams have moved. */
+  readonly advised: () => void;
+}
+
+/** A part of a read that must be planned. */
+interface Need {
+  readonly read: PendingRead;
+  readonly range: ByteRange;
+  readonly tries: number;
+  /** The cache said that it holds this and could not give it: ask the network whatever it says. */
+  readonly isForced: boolean;
+}
+
+interface Wanted extends WantedRange {
+  readonly need: Need | undefined;
+}
+
+/** More than ever happens to a part (held and evicted, a failed guess, a registry that stops giving ranges), and an end. */
+const MAX_TRIES = 6;
+/** A request with so little left is cheaper to end than to break: its connection would be lost. */
+const NEARLY_DONE_BYTES = 256 * 1024;
+/** What is left of a whole blob that is worth having at once, when no range can be had later. */
+const WORTH_FINISHING_BYTES = 8 * 1024 * 1024;
+/** Bytes of a whole blob that may be on their way to the cache; beyond it, what is not held was not kept. */
+const WRITE_LAG_BYTES = 32 * 1024 * 1024;
+
+/** Brings the missing pages of one blob: plans what is wanted, follows what is under way, answers who waits. */
+export class Filler {
+  readonly #options: FillerOptions;
+  readonly #dispatcher: Dispatcher;
+  readonly #landing: Landing;
+  readonly #pool = new BlockPool();
+  readonly #events: FlightEvents;
+  #needs: Need[] = [];
+  #isScheduled = false;
+  #closed: RiffleError | undefined;
+  /** Requests that were answered with the whole blob. */
+  #wholeAnswers = 0;
+
+  constructor(options: FillerOptions) {
+    const { source, limiter, budget, limit, cost, now } = options;
+    this.#options = options;
+    this.#landing = new Landing(options.entry, { budget, pool: this.#pool });
+    this.#events = {
+      block: (flight, block) => this.#land(flight, block),
+      segment: (segment) => this.#arrived(segment),
+      whole: (flight) => this.#isWhole(flight),
+    };
+    const ended = (flight: Flight, error: unknown): void => this.#ended(flight, error);
+    this.#dispatcher = new Dispatcher({ source, limiter, budget, limit, cost, now, ended });
+  }
+
+  /** Plans a read with all others of this turn of the event loop. */
+  want(read: PendingRead, isForced: boolean): void {
+    if (this.#closed !== undefined) return read.fail(this.#closed);
+    read.expect();
+    this.#queue({ read, range: read.range, tries: 0, isForced });
+  }
+
+  /** Ends one read. Requests that nobody else waits for end too. */
+  abandon(read: PendingRead, error: unknown): void {
+    read.fail(error);
+    for (const segment of read.segments) {
+      segment.flight.detach(segment);
+      this.#stopIfUnwanted(segment.flight);
+    }
+  }
+
+  /** Asks for what a stream will want, as far as memory allows. */
+  prefetch(advice: Advice, handle: number | undefined): void {
+    // Where ranges are ignored, each guess would be the whole blob again.
+    if (this.#closed !== undefined || this.#dispatcher.isRangeless) return;
+    const flights: Flight[] = [];
+    const busy = this.#coverage().map((cover) => cover.range);
+    for (const extent of advice.extents) this.#guess(extent, busy, handle, flights);
+    const parts = advice.ahead === undefined ? [] : splitRange(advice.ahead, advice.partBytes);
+    for (const part of parts) {
+      if (!this.#guess(part, busy, handle, flights)) break;
+      advice.stream.horizon = Math.max(advice.stream.horizon, part.end);
+    }
+    if (flights.length > 0) this.#dispatcher.add(flights);
+  }
+
+  /** Drops what was guessed for an open file that is closed. */
+  release(handle: number): void {
+    for (const flight of this.#dispatcher.flights()) {
+      const { isSpeculative, handle: owner } = flight.options;
+      if (!isSpeculative || owner !== handle || flight.segments.size > 0 || flight.isWhole) continue;
+      if (!flight.isRunning || flight.remaining > NEARLY_DONE_BYTES) this.#drop(flight);
+    }
+  }
+
+  async close(reason: RiffleError): Promise<void> {
+    this.#closed = reason;
+    for (const need of this.#needs.splice(0)) need.read.fail(reason);
+    for (const flight of this.#dispatcher.flights()) {
+      for (const { read } of flight.segments) read.fail(reason);
+      this.#dispatcher.drop(flight, reason);
+    }
+    await this.#landing.settled();
+  }
+
+  #queue(need: Need): void {
+    this.#needs.push(need);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#plan());
+  }
+
+  #plan(): void {
+    this.#isScheduled = false;
+    const needs = this.#needs.splice(0).filter((need) => !need.read.isSettled);
+    const advices: { readonly advice: Advice; readonly handle: number | undefined }[] = [];
+    const wanted: Wanted[] = [];
+    for (const need of needs) {
+      const { priority, handle } = need.read;
+      for (const range of this.#pieces(need)) wanted.push({ range, priority, need });
+      const advice = need.tries === 0 ? this.#options.advise(need.read) : undefined;
+      if (advice === undefined) continue;
+      advices.push({ advice, handle });
+      const holes = advice.extents.flatMap((extent) => this.#options.entry.missing(extent));
+      for (const range of this.#landing.take(holes)) wanted.push({ range, priority, need: undefined });
+    }
+    this.#send(wanted);
+    for (const need of needs) need.read.arrived();
+    for (const { advice, handle } of advices) this.prefetch({ ...advice, extents: [] }, handle);
+    if (advices.length > 0) this.#options.advised();
+  }
+
+  /** What of a need must come over the network; the rest is on its way from the cache or memory when this returns. */
+  #pieces(need: Need): readonly ByteRange[] {
+    const { read, range, isForced } = need;
+    const { entry } = this.#options;
+    const holes = isForced ? [alignToPages(range, entry.size)] : entry.missing(range);
+    if (!isForced) for (const held of subtractRanges(range, holes)) void this.#fromEntry(need, held);
+    let pieces = this.#landing.take(holes, read);
+    for (const { gathered } of this.#dispatcher.flights()) {
+      if (gathered !== undefined) pieces = takeBlock(gathered, pieces, read);
+    }
+    return pieces;
+  }
+
+  async #fromEntry(need: Need, range: ByteRange): Promise<void> {
+    need.read.expect();
+    const bytes = await this.#options.entry.read(range).catch(() => undefined);
+    if (bytes === undefined) return this.#again({ ...need, range, isForced: true });
+    need.read.fill(range.start, bytes);
+    need.read.arrived();
+  }
+
+  #again(need: Need): void {
+    if (need.read.isSettled) return;
+    if (this.#closed !== undefined) return this.abandon(need.read, this.#closed);
+    if (need.tries < MAX_TRIES) return this.#queue({ ...need, tries: need.tries + 1 });
+    const says = `blob ${this.#options.source.id} was asked for ${MAX_TRIES} times and did not arrive`;
+    this.abandon(need.read, new RiffleError("misbehaved", says));
+  }
+
+  #send(wanted: readonly Wanted[]): void {
+    if (wanted.length === 0) return;
+    const coverage = this.#coverage();
+    const plan = planParts(wanted, {
+      inFlight: coverage.map((cover) => cover.range),
+      gapBytes: this.#options.cost.gapBytes(),
+      idle: this.#dispatcher.idle,
+    });
+    const flights = plan.parts.map((part) => this.#flight(part, false));
+    wanted.forEach(({ range, need }, index) => {
+      const waits = plan.waits[index];
+      if (need === undefined || waits === undefined) return;
+      for (const place of waits.inFlight) {
+        const cover = coverage[place];
+        if (cover === undefined) continue;
+        attach(cover.flight, need, [range, cover.range]);
+        this.#dispatcher.promote(cover.flight, need.read.priority);
+      }
+      for (const place of waits.parts) {
+        const flight = flights[place];
+        if (flight !== undefined) attach(flight, need, [range, flight.range]);
+      }
+    });
+    this.#dispatcher.add(flights);
+  }
+
+  /** What is coming, sorted and disjoint, and with which flight. */
+  #coverage(): readonly { readonly range: ByteRange; readonly flight: Flight }[] {
+    const flights = this.#dispatcher
+      .flights()
+      .filter((flight) => !flight.controller.signal.aborted && flight.remaining > 0);
+    const left = (flight: Flight): ByteRange => ({ start: flight.received, end: flight.range.end });
+    const coverage = flights.filter((flight) => !flight.isWhole).map((flight) => ({ range: left(flight), flight }));
+    for (const flight of flights) {
+      if (!flight.isWhole) continue;
+      const taken = coverage.map((cover) => cover.range);
+      for (const range of subtractRanges(left(flight), taken)) coverage.push({ range, flight });
+    }
+    return coverage.sort((a, b) => a.range.start - b.range.start);
+  }
+
+  #flight({ range, priority }: PlannedPart, isSpeculative: boolean, handle?: number): Flight {
+    return new Flight(range, {
+      priority,
+      isSpeculative,
+      handle,
+      size: this.#options.entry.size,
+      pool: this.#pool,
+      events: this.#events,
+    });
+  }
+
+  /** Adds flights for what is not here of a range; false when there is no memory for it. */
+  #guess(range: ByteRange, busy: readonly ByteRange[], handle: number | undefined, flights: Flight[]): boolean {
+    const holes = this.#landing.take(this.#options.entry.missing(range));
+    for (const piece of holes.flatMap((hole) => subtractRanges(hole, busy))) {
+      if (!this.#options.budget.tryTake(rangeLength(piece))) return false;
+      const flight = this.#flight({ range: piece, priority: "prefetch" }, true, handle);
+      flight.charge = rangeLength(piece);
+      flights.push(flight);
+    }
+    return true;
+  }
+
+  #land(flight: Flight, block: Block): void | Promise<void> {
+    const charge = Math.min(block.bytes.length, flight.charge);
+    flight.charge -= charge;
+    const place = { start: block.start, end: block.start + block.bytes.length };
+    if (!flight.isWhole || this.#options.entry.missing(place).length > 0) return this.#landing.add(block, charge);
+    this.#options.budget.give(charge);
+  }
+
+  #arrived({ read, flight }: Segment): void {
+    read.arrived();
+    if (flight.isWhole) this.#stopIfUnwanted(flight);
+  }
+
+  #stopIfUnwanted(flight: Flight): void {
+    const { isSpeculative } = flight.options;
+    if (flight.segments.size > 0 || (isSpeculative && !flight.isWhole)) return;
+    const mayEnd = flight.isWhole ? this.#isWorthFinishing(flight) : flight.remaining <= NEARLY_DONE_BYTES;
+    if (!flight.isRunning || !mayEnd) this.#drop(flight);
+  }
+
+  /** Whether to take the rest of a whole blob that nobody waits for: when it is little, or all that this registry gives. */
+  #isWorthFinishing(flight: Flight): boolean {
+    if (this.#options.isFrugal) return false;
+    const isKept = this.#options.entry.heldBytes + WRITE_LAG_BYTES >= flight.received;
+    return isKept && (flight.remaining <= WORTH_FINISHING_BYTES || this.#wholeAnswers > 1);
+  }
+
+  /** A request for a range brings the whole blob: whoever waits for another part of it waits for this one. */
+  #isWhole(flight: Flight): void {
+    this.#dispatcher.isRangeless = true;
+    const starts = [...flight.segments].map((segment) => segment.range.start);
+    const others = this.#dispatcher.flights().filter((other) => other !== flight && !other.controller.signal.aborted);
+    const further = others.find((other) => other.isWhole && starts.every((start) => start >= other.received));
+    if (further !== undefined) return this.#recall(flight);
+    this.#wholeAnswers += 1;
+    for (const other of others) if (!other.isRunning) this.#recall(other);
+  }
+
+  /** Takes the reads off a flight, to be planned anew, and ends it. */
+  #recall(flight: Flight): void {
+    for (const { read, range, tries } of flight.segments) this.#again({ read, range, tries, isForced: false });
+    flight.detachAll();
+    this.#drop(flight);
+  }
+
+  #drop(flight: Flight): void {
+    this.#dispatcher.drop(flight, new RiffleError("aborted", "nobody waits for these bytes"));
+  }
+
+  #ended(flight: Flight, error: unknown): void {
+    const { isSpeculative } = flight.options;
+    if (this.#dispatcher.flights().length === 0) this.#pool.clear();
+    if (error === undefined && !flight.isWhole && flight.range.start > 0) this.#dispatcher.isRangeless = false;
+    if (error !== undefined && isSpeculative && !flight.controller.signal.aborted) {
+      this.#options.log?.("debug", "a prefetch failed", { digest: this.#options.source.id });
+    }
+    for (const segment of flight.segments) {
+      flight.detach(segment);
+      const { read, range, tries } = segment;
+      // A guess that failed is not the reader's failure: it asks for itself.
+      if (isSpeculative || flight.controller.signal.aborted) this.#again({ read, range, tries, isForced: false });
+      else this.abandon(read, error ?? new RiffleError("internal", "a request ended without its bytes"));
+    }
+  }
+}
+
+function attach(flight: Flight, need: Need, within: readonly [ByteRange, ByteRange]): void {
+  const { read, range, tries } = need;
+  const start = Math.max(range.start, within[0].start, within[1].start);
+  const end = Math.min(range.end, within[0].end, within[1].end);
+  if (overlaps({ start, end }, range)) flight.attach(read, { start, end }, tries);
+}

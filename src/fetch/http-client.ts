@@ -1,0 +1,217 @@
+import { readFile } from "node:fs/promises";
+import { createSecureContext, rootCertificates } from "node:tls";
+import type * as Undici from "undici";
+import { Limiter } from "../bytes/limiter.ts";
+import { abortError, RiffleError } from "../errors.ts";
+import { HttpExchange, type ExchangeLimits } from "./http-exchange.ts";
+import { failureReason, httpFailure } from "./http-failure.ts";
+import { proxyFor, type ProxySettings } from "./http-proxy.ts";
+import type { HttpClient, HttpMeter, HttpRequest, HttpResponse } from "./http.ts";
+
+export interface HttpClientOptions {
+  /** PEM text of authorities to trust beside Node's bundled ones. */
+  readonly ca?: string;
+  /** The same from a file, read at the first request. */
+  readonly caFile?: string;
+  /** Accepts any certificate. */
+  readonly insecure?: boolean;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY; nothing else is read from it, and the process's environment never. */
+  readonly proxies?: ProxySettings;
+  readonly connectTimeoutMs?: number;
+  /** From the request's last byte to the answer's headers; a request can ask for its own. */
+  readonly firstByteTimeoutMs?: number;
+  /** Between two pieces of a body while its reader waits; a request can ask for its own. */
+  readonly stallTimeoutMs?: number;
+  /** Connections to one origin; further requests wait for one to be free, in order. */
+  readonly connectionsPerOrigin?: number;
+  readonly userAgent?: string;
+  readonly meter?: HttpMeter;
+}
+
+const DEFAULT_CONNECT_MS = 10_000;
+const DEFAULT_FIRST_BYTE_MS = 30_000;
+const DEFAULT_STALL_MS = 30_000;
+/** Two blobs at the read path's eight requests each, doubled, so that metadata never waits behind them. */
+const DEFAULT_CONNECTIONS = 32;
+/** Idle connections outlive a reader's pauses; CDNs and nginx keep theirs for 20-75 s, and what they announce wins. */
+const KEEP_ALIVE_MS = 15_000;
+/** Presigned redirects carry kilobytes of query in one header. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/** One origin's connections. A lane is one connection's client; the last one freed is the first to be used again. */
+interface Origin {
+  readonly gate: Limiter;
+  readonly lanes: Undici.Dispatcher[];
+  readonly idle: Undici.Dispatcher[];
+  /** Whether it has ever answered: only then can a kept connection be stale. */
+  answered: boolean;
+}
+
+interface Transport {
+  readonly undici: typeof Undici;
+  readonly connect: Readonly<Record<string, unknown>>;
+}
+
+/** A connection pool over HTTP/1.1 (`HttpClient` says what it promises). undici is loaded by the first request. */
+export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
+  return new PooledClient(options);
+}
+
+async function loadTransport(options: HttpClientOptions): Promise<Transport> {
+  const [undici, connect] = await Promise.all([import("undici"), trustOptions(options)]);
+  return { undici, connect };
+}
+
+async function trustOptions(options: HttpClientOptions): Promise<Readonly<Record<string, unknown>>> {
+  const timeout = options.connectTimeoutMs ?? DEFAULT_CONNECT_MS;
+  const added = [options.ca, options.caFile === undefined ? undefined : await readAuthorities(options.caFile)];
+  const authorities = added.filter((pem) => pem !== undefined);
+  const insecure = options.insecure === true ? { rejectUnauthorized: false } : {};
+  if (authorities.length === 0) return { timeout, ...insecure };
+  try {
+    // One context for all connections: parsing the bundled authorities costs milliseconds each time.
+    return { timeout, ...insecure, secureContext: createSecureContext({ ca: [...rootCertificates, ...authorities] }) };
+  } catch (error) {
+    throw new RiffleError("usage", `${options.caFile ?? "the authority"} holds no PEM certificate`, { cause: error });
+  }
+}
+
+async function readAuthorities(file: string): Promise<string> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new RiffleError("usage", `cannot read the certificate file ${file}`, { cause: error });
+  });
+  if (!text.includes("-----BEGIN CERTIFICATE-----"))
+    throw new RiffleError("usage", `${file} holds no PEM certificate`, {
+      hint: "it must hold BEGIN CERTIFICATE lines",
+    });
+  return text;
+}
+
+class PooledClient implements HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #limits: ExchangeLimits;
+  readonly #connections: number;
+  readonly #origins = new Map<string, Origin>();
+  #ready: Promise<Transport> | undefined;
+  #closed = false;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#connections = Math.max(1, options.connectionsPerOrigin ?? DEFAULT_CONNECTIONS);
+    this.#limits = {
+      connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_MS,
+      firstByteTimeoutMs: options.firstByteTimeoutMs ?? DEFAULT_FIRST_BYTE_MS,
+      stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_MS,
+    };
+  }
+
+  async send(url: URL, request: HttpRequest): Promise<HttpResponse> {
+    if (url.protocol !== "https:" && url.protocol !== "http:")
+      throw new RiffleError("misbehaved", `not an HTTP address: ${url.protocol}//${url.host}`);
+    const origin = this.#origin(url);
+    const reused = origin.answered;
+    try {
+      return await this.#exchange(origin, url, request);
+    } catch (error) {
+      // A kept connection that the server had closed meanwhile: the request was never read, so it is sent once more.
+      if (!reused || request.method === "POST" || failureReason(error) !== "reset" || this.#closed) throw error;
+      this.#options.meter?.retry();
+      return this.#exchange(origin, url, request);
+    }
+  }
+
+  async #exchange(origin: Origin, url: URL, request: HttpRequest): Promise<HttpResponse> {
+    const transport = await this.#transport();
+    if (request.signal?.aborted === true) throw abortError(request.signal);
+    return new Promise((resolve, reject) => {
+      const slot = origin.gate.run(
+        async () => {
+          const lane = origin.idle.pop() ?? this.#openLane(origin, url, transport);
+          const exchange = this.#start(lane, url, request);
+          exchange.response.then((response) => {
+            origin.answered = true;
+            resolve(response);
+          }, reject);
+          await exchange.finished;
+          origin.idle.push(lane);
+        },
+        request.signal === undefined ? {} : { signal: request.signal },
+      );
+      slot.catch(reject);
+    });
+  }
+
+  #start(lane: Undici.Dispatcher, url: URL, request: HttpRequest): HttpExchange {
+    const limits = {
+      connectTimeoutMs: this.#limits.connectTimeoutMs,
+      firstByteTimeoutMs: request.firstByteTimeoutMs ?? this.#limits.firstByteTimeoutMs,
+      stallTimeoutMs: request.stallTimeoutMs ?? this.#limits.stallTimeoutMs,
+    };
+    const exchange = new HttpExchange(url, request, limits, this.#options.meter);
+    const agent = this.#options.userAgent;
+    const message: Undici.Dispatcher.DispatchOptions = {
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method: request.method ?? "GET",
+      headers: {
+        ...(agent === undefined ? {} : { "user-agent": agent }),
+        ...request.headers,
+        "accept-encoding": "identity",
+      },
+      body: request.body ?? null,
+      // The exchange keeps its own times: undici's are coarse, and do not tell a connection from an answer.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
+    try {
+      lane.dispatch(message, exchange);
+    } catch (error) {
+      exchange.onResponseError(undefined, httpFailure(error, url.host, request.signal));
+    }
+    return exchange;
+  }
+
+  #origin(url: URL): Origin {
+    const known = this.#origins.get(url.origin);
+    if (known !== undefined) return known;
+    const made: Origin = { gate: new Limiter(this.#connections), lanes: [], idle: [], answered: false };
+    this.#origins.set(url.origin, made);
+    return made;
+  }
+
+  async #transport(): Promise<Transport> {
+    if (this.#closed) throw new RiffleError("closed", "the HTTP client is closed");
+    this.#ready ??= loadTransport(this.#options).catch((error: unknown) => {
+      this.#ready = undefined;
+      throw error;
+    });
+    return this.#ready;
+  }
+
+  #openLane(origin: Origin, url: URL, { undici, connect }: Transport): Undici.Dispatcher {
+    if (this.#closed) throw new RiffleError("closed", "the HTTP client is closed");
+    const proxy = proxyFor(url, this.#options.proxies ?? {});
+    const options = { pipelining: 1, allowH2: false, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
+    const lane =
+      proxy === undefined
+        ? new undici.Client(url.origin, { ...options, connect })
+        : new undici.ProxyAgent({
+            ...options,
+            connections: 1,
+            uri: proxy.href,
+            requestTls: connect,
+            proxyTls: connect,
+            proxyTunnel: false,
+          });
+    origin.lanes.push(lane);
+    return lane;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const error = new RiffleError("closed", "the HTTP client was closed");
+    const lanes = [...this.#origins.values()].flatMap((origin) => origin.lanes);
+    this.#origins.clear();
+    await Promise.all(lanes.map((lane) => lane.destroy(error)));
+  }
+}

@@ -1,0 +1,72 @@
+import { abortError } from "../errors.ts";
+import { urlExpiry } from "./redirect.ts";
+
+/**
+ * Where a blob's bytes are had from, as far as it is known: the registry itself, or the place that it last redirected to,
+ * until that URL's life ends. While it is not known one request finds out, and the others wait for its answer's headers:
+ * eight readers of an expired URL must not ask the registry eight times.
+ */
+export class BlobLocation {
+  readonly #registry: URL;
+  readonly #now: () => number;
+  #final: { readonly url: URL; readonly expires: number } | undefined;
+  #isDirect = false;
+  #search: Promise<void> | undefined;
+
+  constructor(registry: URL, now: () => number) {
+    this.#registry = registry;
+    this.#now = now;
+  }
+
+  get registry(): URL {
+    return this.#registry;
+  }
+
+  /** The URL to ask. Whoever gets `found` is the one to find out, and calls it once, whatever happened. */
+  async start(signal: AbortSignal): Promise<{ readonly url: URL; readonly found?: () => void }> {
+    while (this.#known() === undefined) {
+      if (signal.aborted) throw abortError(signal);
+      if (this.#search === undefined) return { url: this.#registry, found: this.#beginSearch() };
+      await unlessAborted(this.#search, signal);
+    }
+    return { url: this.#known() ?? this.#registry };
+  }
+
+  #known(): URL | undefined {
+    if (this.#final !== undefined && this.#final.expires > this.#now()) return this.#final.url;
+    return this.#isDirect ? this.#registry : undefined;
+  }
+
+  #beginSearch(): () => void {
+    let end: () => void = () => {};
+    const search = new Promise<void>((resolve) => (end = resolve));
+    this.#search = search;
+    return () => {
+      if (this.#search === search) this.#search = undefined;
+      end();
+    };
+  }
+
+  /** `url` gave the bytes. */
+  remember(url: URL): void {
+    this.#isDirect = url.href === this.#registry.href;
+    if (this.#isDirect || this.#final?.url.href === url.href) return;
+    this.#final = { url, expires: urlExpiry(url, this.#now()) };
+  }
+
+  /** `url`, or whatever is remembered, no longer works. */
+  forget(url?: URL): void {
+    if (url === undefined || this.#final?.url.href === url.href) this.#final = undefined;
+  }
+}
+
+function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortError(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+    void promise.then(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,161 @@
+import { PAGE_BYTES, rangeLength, type ByteRange } from "../bytes/range.ts";
+import { takeRead, type Stream } from "./stream.ts";
+
+/** A function of the format layer: the readable unit that an offset lies in, where one is known. */
+export type ExtentsHint = (offset: number) => ByteRange | undefined;
+
+export interface ReadAheadOptions {
+  /** Size of the content. */
+  readonly size: number;
+  readonly extentsHint?: ExtentsHint;
+  /** The farthest that a stream is read ahead of. Default 64 MiB. */
+  readonly maxWindowBytes?: number;
+}
+
+/** What one read of a handle suggests to fetch beside it. */
+export interface Advice {
+  /** Units that the read lies in: to be had whole, together with it. */
+  readonly extents: readonly ByteRange[];
+  /** What the stream will want next; starts behind all that was granted before. */
+  readonly ahead: ByteRange | undefined;
+  /** The size of requests for `ahead`. */
+  readonly partBytes: number;
+  readonly stream: Stream;
+}
+
+const DEFAULT_WINDOW_BYTES = 64 * 1024 * 1024;
+/** An eighth of the window each, so that eight connections share it; between what a request is worth and what memory bears. */
+const PARTS_PER_WINDOW = 8;
+const MIN_PART_BYTES = 256 * 1024;
+const MAX_PART_BYTES = 8 * 1024 * 1024;
+/** A rest of the content that is not worth a request of its own. */
+const TAIL_BYTES = 64 * 1024;
+/** Larger units are streams of their own. */
+const MAX_EXTENT_BYTES = 8 * 1024 * 1024;
+/** One read may lie in a few units (two tiles, a page and its dictionary); more than that is a stream. */
+const MAX_EXTENTS = 16;
+/** Interleaved streams of one handle: columns of a row group, planes of a raster. */
+const MAX_STREAMS = 4;
+/** Finished runs that are remembered. */
+const MAX_RUNS = 4;
+/** A first read of a file that is this large comes from a program that copies: it need not prove itself twice. */
+const COPY_READ_BYTES = 1024 * 1024;
+
+/**
+ * Follows the reads of one handle and says what comes next; no I/O, no clock. A stream is read ahead of from its third
+ * contiguous read on, by no more than it has consumed, so that at most as much is fetched in vain as was read.
+ */
+export class ReadAhead {
+  readonly #options: ReadAheadOptions;
+  readonly #maxWindow: number;
+  /** Least recently used first. */
+  readonly #streams: Stream[] = [];
+  /** Runs that ended in a jump, newest last: what the next run of this shape is likely to be. */
+  readonly #runs: Stream[] = [];
+
+  constructor(options: ReadAheadOptions) {
+    this.#options = options;
+    this.#maxWindow = options.maxWindowBytes ?? DEFAULT_WINDOW_BYTES;
+  }
+
+  onRead(range: ByteRange): Advice {
+    const stream = this.#follow(range);
+    const extents = this.#extents(range);
+    const part = Math.round(this.#window(stream) / PARTS_PER_WINDOW / PAGE_BYTES) * PAGE_BYTES;
+    const partBytes = Math.min(MAX_PART_BYTES, Math.max(MIN_PART_BYTES, part));
+    return { extents, ahead: this.#ahead(stream, range, partBytes), partBytes, stream };
+  }
+
+  /** What is coming for the stream of an advice: up to `end`. */
+  granted(advice: Advice, end: number): void {
+    advice.stream.horizon = Math.max(advice.stream.horizon, end);
+  }
+
+  /** Offsets at which a reader that is served elsewhere should be heard of again, most recent stream first. */
+  marks(): readonly number[] {
+    return this.#streams.toReversed().flatMap((stream) => {
+      if (stream.horizon <= stream.next || stream.horizon >= this.#options.size) return [];
+      const part = Math.max(MIN_PART_BYTES, this.#window(stream) / PARTS_PER_WINDOW);
+      const room = stream.next + this.#window(stream) - stream.horizon;
+      // While the window grows with what is read, each byte read makes room for two.
+      const step = (Math.min(MAX_PART_BYTES, part) - room) / (stream.consumed < this.#maxWindow ? 2 : 1);
+      const mark = Math.min(stream.next + Math.max(PAGE_BYTES, Math.ceil(step)), stream.horizon) - 1;
+      return [mark];
+    });
+  }
+
+  #follow(range: ByteRange): Stream {
+    const known = takeRead(this.#streams, range);
+    if (known !== undefined) {
+      this.#streams.splice(this.#streams.indexOf(known), 1);
+      this.#streams.push(known);
+      const again = this.#runs.indexOf(known);
+      if (again >= 0) this.#runs.splice(again, 1);
+      return known;
+    }
+    const ended = this.#streams.at(-1);
+    if (ended !== undefined && ended.reads > 1) {
+      this.#runs.push(ended);
+      if (this.#runs.length > MAX_RUNS) this.#runs.shift();
+    }
+    const bytes = rangeLength(range);
+    const stream: Stream = {
+      start: range.start,
+      next: range.end,
+      reads: 1,
+      consumed: bytes,
+      firstBytes: bytes,
+      horizon: 0,
+    };
+    if (this.#streams.length === MAX_STREAMS) this.#streams.shift();
+    this.#streams.push(stream);
+    return stream;
+  }
+
+  #window(stream: Stream): number {
+    const isCopy = stream.start === 0 && stream.firstBytes >= COPY_READ_BYTES;
+    return stream.reads >= (isCopy ? 2 : 3) ? Math.min(stream.consumed, this.#maxWindow) : 0;
+  }
+
+  /** Where the run is expected to end: as the last ones of this handle that began like it. */
+  #expectedEnd(stream: Stream): number | undefined {
+    if (stream.reads < 2) return undefined;
+    const alike = this.#runs.filter(
+      (run) => run.firstBytes <= 2 * stream.firstBytes && stream.firstBytes <= 2 * run.firstBytes,
+    );
+    if (alike.length < 2) return undefined;
+    const lengths = alike.map((run) => run.consumed);
+    const shortest = Math.min(...lengths, this.#maxWindow);
+    const end = stream.start + shortest;
+    return Math.max(...lengths) <= 1.5 * shortest && end > stream.next ? end : undefined;
+  }
+
+  #ahead(stream: Stream, range: ByteRange, partBytes: number): ByteRange | undefined {
+    const expected = this.#expectedEnd(stream);
+    const unit = this.#options.extentsHint?.(Math.max(range.start, range.end - 1));
+    if (unit !== undefined && rangeLength(unit) <= MAX_EXTENT_BYTES) return undefined;
+    const limit = Math.min(this.#options.size, unit?.end ?? this.#options.size);
+    const wish = expected ?? stream.next + this.#window(stream);
+    const target = wish > stream.next && limit - wish <= TAIL_BYTES ? limit : wish;
+    const start = Math.max(stream.horizon, stream.next);
+    if (start >= target) return undefined;
+    if (target === limit) return { start, end: limit };
+    // Whole pages: a part that begins inside a page would have it fetched twice. Whole parts, once the stream runs.
+    const grain = stream.horizon <= stream.next ? PAGE_BYTES : partBytes;
+    const end = start + Math.floor((target - start) / grain) * grain;
+    return end > start ? { start, end: Math.floor(end / PAGE_BYTES) * PAGE_BYTES } : undefined;
+  }
+
+  #extents(range: ByteRange): readonly ByteRange[] {
+    const { extentsHint, size } = this.#options;
+    const extents: ByteRange[] = [];
+    if (extentsHint === undefined) return extents;
+    for (let at = range.start; at < range.end && extents.length < MAX_EXTENTS;) {
+      const unit = extentsHint(at);
+      if (unit === undefined || unit.start > at || unit.end <= at) break;
+      if (rangeLength(unit) <= MAX_EXTENT_BYTES) extents.push({ start: unit.start, end: Math.min(size, unit.end) });
+      at = unit.end;
+    }
+    return extents;
+  }
+}

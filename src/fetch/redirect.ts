@@ -1,0 +1,102 @@
+import { isIP } from "node:net";
+import { RiffleError, type ErrorFacts } from "../errors.ts";
+
+/** 300 and 304 have no place to go; the others do, and a range GET stays one over all of them. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** No registry seen needs more than two. */
+export const MAX_HOPS = 5;
+
+export function isRedirect(status: number): boolean {
+  return REDIRECTS.has(status);
+}
+
+/** Suffixes that never name a host of the public network (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`). */
+const PRIVATE_SUFFIX = /(?:^|\.)(?:localhost|local|internal|lan|home\.arpa|test)$/;
+
+type Reach = "public" | "private" | "link-local" | "loopback";
+
+function reachOfIPv4(address: string): Reach {
+  const [a = 0, b = 0] = address.split(".").map(Number);
+  if (a === 127 || a === 0) return "loopback";
+  if (a === 169 && b === 254) return "link-local";
+  const isPrivate = a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168);
+  return isPrivate || (a === 100 && b >= 64 && b < 128) ? "private" : "public";
+}
+
+function reachOfIPv6(address: string): Reach {
+  if (address === "::1" || address === "::") return "loopback";
+  // `URL` writes an IPv4-mapped address as two groups of hexadecimal digits.
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address);
+  if (mapped !== null) {
+    const high = Number.parseInt(mapped[1] ?? "0", 16);
+    const low = Number.parseInt(mapped[2] ?? "0", 16);
+    return reachOfIPv4([high >> 8, high & 255, low >> 8, low & 255].join("."));
+  }
+  if (/^fe[89ab]/.test(address)) return "link-local";
+  return /^f[cd]/.test(address) ? "private" : "public";
+}
+
+/** How far a host can be reached from, as far as its spelling tells; names are not looked up. */
+function reachOf(url: URL): Reach {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (isIP(host) === 4) return reachOfIPv4(host);
+  if (isIP(host) === 6) return reachOfIPv6(host);
+  if (host === "localhost" || host.endsWith(".localhost")) return "loopback";
+  return !host.includes(".") || PRIVATE_SUFFIX.test(host) ? "private" : "public";
+}
+
+/**
+ * Where a redirect leads. Rejects (`misbehaved`) what could carry a request to a place that the registry has no business
+ * naming: from TLS to plain HTTP, from a public host to an address inside this network, with credentials in the URL.
+ */
+export function redirectTarget(from: URL, location: string | undefined, facts: ErrorFacts): URL {
+  const refuse = (why: string): RiffleError =>
+    new RiffleError("misbehaved", `${from.host} redirects ${why}`, { facts: { ...facts, host: from.host } });
+  const target = location === undefined || !URL.canParse(location, from.href) ? undefined : new URL(location, from);
+  if (target === undefined) throw refuse("to nowhere");
+  if (target.protocol !== "https:" && target.protocol !== "http:") throw refuse(`to ${target.protocol}`);
+  if (from.protocol === "https:" && target.protocol === "http:") throw refuse(`from https to http at ${target.host}`);
+  if (target.username !== "" || target.password !== "") throw refuse("to an address with credentials in it");
+  const reach = reachOf(target);
+  const stays = target.hostname === from.hostname;
+  const inward = reachOf(from) === "public" ? reach !== "public" : reach === "link-local";
+  if (inward && !stays) throw refuse(`to an address inside this network (${target.host})`);
+  return target;
+}
+
+/** `20260102T030405Z` (AWS signature version 4, Google's copy of it) in milliseconds since the epoch. */
+function compactTime(text: string | null): number {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text ?? "");
+  return parts === null ? Number.NaN : Date.parse(`${parts.slice(1, 4).join("-")}T${parts.slice(4, 7).join(":")}Z`);
+}
+
+function seconds(text: string | null): number {
+  return text !== null && /^\d{1,12}$/.test(text) ? Number(text) * 1000 : Number.NaN;
+}
+
+/** A URL that does not say how long it lives is asked for anew after this long: GitLab's tokens once lived 60 s. */
+const UNSTATED_LIFE_MS = 60_000;
+/** Signed for longer than that or not: an hour bounds how long a moved blob is looked for at its old place. */
+const LONGEST_LIFE_MS = 3_600_000;
+/** Given up this much early, so that a request on its way does not arrive late. */
+const MARGIN_MS = 5_000;
+
+/**
+ * Until when (ms since the epoch) a signed URL may be used: X-Amz-Date + X-Amz-Expires (S3), X-Goog-* (GCS), `Expires`
+ * (CloudFront, S3 version 2), `se` (Azure SAS), `exp` (token CDNs); the earliest that is there. What `Cache-Control` says
+ * is not asked: Quay answers `max-age=31536000` beside a URL of ten minutes.
+ */
+export function urlExpiry(url: URL, nowMs: number): number {
+  const query = new Map([...url.searchParams].map(([name, value]) => [name.toLowerCase(), value]));
+  const get = (name: string): string | null => query.get(name) ?? null;
+  const stated = [
+    compactTime(get("x-amz-date")) + seconds(get("x-amz-expires")),
+    compactTime(get("x-goog-date")) + seconds(get("x-goog-expires")),
+    seconds(get("expires")),
+    seconds(get("exp")),
+    Date.parse(get("se") ?? ""),
+  ].filter((time) => Number.isFinite(time));
+  if (stated.length === 0) return nowMs + UNSTATED_LIFE_MS;
+  return Math.min(...stated, nowMs + LONGEST_LIFE_MS) - MARGIN_MS;
+}

@@ -1,0 +1,65 @@
+import { homedir } from "node:os";
+import type { Artifact } from "./artifact/artifact.ts";
+import { openArtifact, type OpenOptions } from "./artifact/open-artifact.ts";
+import { mountArtifact, type ArtifactMount, type ArtifactMountOptions } from "./mount/mount-artifact.ts";
+import { parseReference } from "./oci/reference.ts";
+import type { CredentialSource } from "./registry/credential.ts";
+
+export type { Artifact, Entry } from "./artifact/artifact.ts";
+export type { ArtifactFile } from "./artifact/artifact-file.ts";
+export type { ArtifactStats } from "./artifact/accounting.ts";
+export { createEngine, type Engine, type EngineOptions } from "./artifact/engine.ts";
+export type { OpenOptions } from "./artifact/open-artifact.ts";
+export type { ByteRange } from "./bytes/range.ts";
+export { memorySource, sliceSource, type Priority, type RangeSource, type ReadOptions } from "./bytes/source.ts";
+export { isRiffleError, RiffleError, type ErrorCode, type ErrorFacts } from "./errors.ts";
+export type { TreeWarning } from "./layers/names.ts";
+export type { ArtifactMount, ArtifactMountOptions } from "./mount/mount-artifact.ts";
+export type { Descriptor } from "./oci/descriptor.ts";
+export type { Credential, CredentialSource } from "./registry/credential.ts";
+export type { ImageManifest, IndexManifest, Manifest } from "./oci/manifest.ts";
+
+/** An opened artifact that can also be mounted. */
+export interface OpenedArtifact extends Artifact {
+  /** Mounts at an existing directory; unmounts when closed, and when the artifact is. Another process must read it. */
+  mount(directory: string, options?: ArtifactMountOptions): Promise<ArtifactMount>;
+}
+
+/** What `docker login`, `podman login` and their helpers keep for the reference's host; read when it is first asked for. */
+function dockerCredentials(text: string): CredentialSource | undefined {
+  const reference = parseReference(text);
+  if (reference.kind === "layout") return undefined;
+  const { REGISTRY_AUTH_FILE: authFile, DOCKER_CONFIG: dockerConfig, XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
+  return async () => {
+    const { loadCredential } = await import("./registry/load-credential.ts");
+    const places = {
+      home: homedir(),
+      ...(authFile === undefined ? {} : { authFile }),
+      ...(dockerConfig === undefined ? {} : { dockerConfig }),
+      ...(runtimeDirectory === undefined ? {} : { runtimeDirectory }),
+    };
+    return loadCredential(reference.host, places, { repository: reference.repository });
+  };
+}
+
+/**
+ * Opens what `reference` names: resolves it, pins the digest, and fetches the manifest. Rejects with a `RiffleError`.
+ * Nothing is printed; the cache is `options.cacheDir`, or memory alone without it. Credentials
+ * are `options.credentials`, or those of the Docker and Podman files.
+ */
+export async function open(reference: string, options: OpenOptions = {}): Promise<OpenedArtifact> {
+  const credentials = options.credentials ?? dockerCredentials(reference);
+  const artifact = await openArtifact(reference, { ...options, ...(credentials === undefined ? {} : { credentials }) });
+  const mounts = new Set<ArtifactMount>();
+  const mount = async (directory: string, mountOptions?: ArtifactMountOptions): Promise<ArtifactMount> => {
+    const mounted = await mountArtifact(artifact, { ...mountOptions, mountpoint: directory });
+    mounts.add(mounted);
+    void mounted.ended.then(() => mounts.delete(mounted));
+    return mounted;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all([...mounts].map((mounted) => mounted.close()));
+    await artifact.close();
+  };
+  return { ...artifact, mount, close, [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,168 @@
+import type { ArtifactStats } from "../artifact/accounting.ts";
+import { isRiffleError } from "../errors.ts";
+import { askDaemon } from "./control-client.ts";
+import { removeSocket } from "./control-server.ts";
+import { removePrivateMountpoint } from "./private-mount.ts";
+import { processState } from "./process-identity.ts";
+import { isServed, riffleMounts, type RiffleMount } from "./riffle-mounts.ts";
+import { readSessionStates, removeSessionState, type SessionState, type StoredSession } from "./session-state.ts";
+
+/**
+ * - `ready`, `indexing`: its process says so
+ * - `dead`: mounted, and the process that served it is gone
+ * - `hung`: its process lives and does not answer
+ */
+export type SessionStatus = "ready" | "indexing" | "dead" | "hung";
+
+export interface Session {
+  readonly status: SessionStatus;
+  readonly mountpoint: string;
+  /** `major:minor`. */
+  readonly device: string;
+  /** The pinned reference. */
+  readonly reference: string;
+  /** Undefined for a mount that left no state file. */
+  readonly stored: StoredSession | undefined;
+  /** The accounting object, of sessions that answer. */
+  readonly stats: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface SessionOptions {
+  /** The state directory. */
+  readonly directory: string;
+  /** How long a daemon may take to answer before it counts as hung. */
+  readonly answerTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const ANSWER_TIMEOUT_MS = 1000;
+
+/**
+ * The riffle mounts of this user, oldest first. Touches no path below any of them, so that no dead or hung mount can hang
+ * it; removes what ended sessions left in the state directory.
+ */
+export async function listSessions(options: SessionOptions): Promise<readonly Session[]> {
+  const uid = process.getuid?.() ?? 0;
+  // In this order: a mount whose state file is written between the two reads would otherwise look like an orphan.
+  const mounts = riffleMounts().filter((mount) => mount.uid === uid);
+  const stored = readSessionStates(options.directory);
+  const judged = await Promise.all(stored.map((session) => judge(session, mounts, options)));
+  const known = judged.filter((session) => session !== undefined);
+  return [...known, ...orphans(mounts, stored)];
+}
+
+/**
+ * Removes state files, sockets and private directories of sessions whose process was killed. Mounts stay: a dead one is
+ * shown by `listSessions` until someone unmounts it.
+ */
+export function cleanStale(directory: string): void {
+  const mounts = riffleMounts();
+  for (const session of readSessionStates(directory)) {
+    if (processState(session.state.process) === "gone" && mountOf(session.state, mounts) === undefined) {
+      forgetSession(session);
+    }
+  }
+}
+
+const NO_KINDS = { token: 0, manifest: 0, blob: 0, other: 0 };
+const UNCOUNTED = {
+  files: 0,
+  size: 0,
+  reads: 0,
+  bytesRead: 0,
+  bytesFromCache: 0,
+  requests: 0,
+  requestsByKind: NO_KINDS,
+  bytesFetched: 0,
+  bytesFetchedByKind: NO_KINDS,
+  bytesVerified: 0,
+  retries: 0,
+  errors: 0,
+  passthrough: false,
+  amplification: null,
+  cache: { bytes: 0, limit: 0 },
+};
+
+/** The accounting object of any session. One that does not answer has lost, or keeps to itself, what it counted. */
+export function sessionReport(session: Session): ArtifactStats {
+  const state = session.stored?.state;
+  // Our own daemon of our own protocol version wrote it.
+  if (session.stats !== undefined) return session.stats as unknown as ArtifactStats;
+  return {
+    reference: session.reference,
+    digest: state?.digest ?? /@(sha256:[0-9a-f]{64})$/.exec(session.reference)?.[1] ?? "",
+    mountpoint: session.mountpoint,
+    pid: state?.process.pid ?? 0,
+    backend: state?.backend ?? null,
+    state: session.status,
+    since: state?.since ?? "",
+    ...UNCOUNTED,
+  };
+}
+
+/** Removes everything a session keeps outside its mount. */
+export function forgetSession(session: StoredSession): void {
+  const { file, state } = session;
+  removeSocket(state.socket);
+  if (state.privateDirectory !== undefined) removePrivateMountpoint(state.privateDirectory);
+  removeSessionState(file);
+}
+
+async function judge(
+  stored: StoredSession,
+  mounts: readonly RiffleMount[],
+  options: SessionOptions,
+): Promise<Session | undefined> {
+  const { state } = stored;
+  const process = processState(state.process);
+  // Another pid namespace's sessions are neither ours to judge nor to clean.
+  if (process === "elsewhere") return undefined;
+  const mounted = mountOf(state, mounts) !== undefined;
+  if (process === "gone" && !mounted) {
+    forgetSession(stored);
+    return undefined;
+  }
+  // Detached while files are open, or about to end.
+  if (!mounted) return undefined;
+  const { mountpoint, device, reference } = state;
+  const session = { mountpoint, device, reference, stored };
+  if (process === "gone") return { ...session, status: "dead", stats: undefined };
+  return { ...session, ...(await ask(state, options)) };
+}
+
+async function ask(state: SessionState, options: SessionOptions): Promise<Pick<Session, "status" | "stats">> {
+  try {
+    const stats = await askDaemon(
+      state.socket,
+      { op: "stats" },
+      {
+        timeoutMs: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
+    );
+    return { status: stats["state"] === "indexing" ? "indexing" : "ready", stats };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const silent = isRiffleError(error) && (error.code === "timeout" || error.code === "closed");
+    // An answer that this version cannot use is an answer all the same.
+    return { status: silent ? "hung" : "ready", stats: undefined };
+  }
+}
+
+function mountOf(state: SessionState, mounts: readonly RiffleMount[]): RiffleMount | undefined {
+  return mounts.find((mount) => mount.device === state.device && mount.mountpoint === state.mountpoint);
+}
+
+/** Mounts without a state file here. One that a process still serves belongs to another state directory. */
+function orphans(mounts: readonly RiffleMount[], stored: readonly StoredSession[]): readonly Session[] {
+  return mounts
+    .filter((mount) => !stored.some(({ state }) => mountOf(state, [mount]) !== undefined) && !isServed(mount.device))
+    .map((mount) => ({
+      status: "dead",
+      mountpoint: mount.mountpoint,
+      device: mount.device,
+      reference: mount.source,
+      stored: undefined,
+      stats: undefined,
+    }));
+}

@@ -1,0 +1,3 @@
+import { mountConformance } from "../conformance/mount.ts";
+
+mountConformance({ backend: "kernel", interrupts: true, rawNames: true });

@@ -1,0 +1,3 @@
+import { mountConformance } from "../conformance/mount.ts";
+
+mountConformance({ backend: "libfuse", interrupts: false, rawNames: false });
