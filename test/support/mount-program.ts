@@ -82,7 +82,8 @@ async function fillCache(slots: Int32Array): Promise<Cache | undefined> {
     const size = tree.size(row);
     const entry = cache.open(`sha256:${String(source).padStart(64, "0")}`, size);
     for (let start = 0; start < size; start += FILL_BYTES) {
-      await entry.write(start, patternBytes(row, start, Math.min(size, start + FILL_BYTES)), { verified: true });
+      if (entry.missing({ start, end: Math.min(size, start + FILL_BYTES) }).length > 0)
+        await entry.write(start, patternBytes(row, start, Math.min(size, start + FILL_BYTES)), { verified: true });
     }
     entry.setMarks(settings.cache.marks ?? []);
     slots[source] = entry.slot;
