@@ -249,7 +249,8 @@ async function main() {
   );
   await readBack("behind Basic", `${closed}/it/oras:v1`, files);
   await check("riffle logout, and riffle is refused again", async () => {
-    await riffle(["logout", closed], { env });
+    const left = await riffle(["logout", closed], { env });
+    if (left.status !== 0) throw new Error(`logout: status ${left.status}: ${left.stderr}`);
     const { status } = await riffle(["ls", `${closed}/it/oras:v1`, "--no-cache"], { env });
     if (status !== 4) throw new Error(`status ${status}`);
   });
@@ -258,7 +259,10 @@ async function main() {
   });
   const shownVersion = async (name, args) =>
     `${name} ${(await run(name, args)).stdout.toString().trim().split("\n")[0]}`;
-  say("", `${await shownVersion(oras, ["version"])}; ${await shownVersion("skopeo", ["--version"])}`);
+  say(
+    "",
+    `${await shownVersion(oras, ["version"])}; crane ${await shownVersion(crane, ["version"])}; ${await shownVersion("skopeo", ["--version"])}`,
+  );
 }
 
 const finish = () => {

@@ -51,7 +51,7 @@ async function pulledAnswer(
 
 const TABLE = "trips.parquet";
 const makeTable = (bench: Bench): Promise<string> =>
-  makeParquet(join(bench.folder, "measurements-2m.parquet"), measurements(2_000_000), { rowGroup: 122_880 });
+  makeParquet(join(bench.folder, "table-1800k.parquet"), measurements(1_800_000), { rowGroup: 122_880 });
 
 export const parquetColumn: Scenario = {
   name: "parquet-column",
@@ -117,9 +117,9 @@ export const cogWindow: Scenario = {
     const path = await makeGdalCog(join(bench.folder, "scene-10980.tif"), 10_980);
     const { reference, layers } = await bench.store("scene", async () => fileSpec(SCENE, path));
     const window = async (file: string, config: readonly string[] = []): Promise<string> => {
-      const out = join(bench.freshFolder(), "window.raw");
+      const out = join(bench.freshFolder(), "window.tif");
       const numbers = [WINDOW.x, WINDOW.y, WINDOW.width, WINDOW.height].map(String);
-      await runWell("gdal_translate", ["-q", ...config, "-of", "ENVI", "-srcwin", ...numbers, file, out]);
+      await runWell("gdal_translate", ["-q", ...config, "-of", "GTiff", "-srcwin", ...numbers, file, out]);
       return readFileSync(out).toString("base64");
     };
     const ask = (folder: string): Promise<string> => window(join(folder, SCENE));

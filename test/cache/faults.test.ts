@@ -322,3 +322,29 @@ test("an unsynced log that claims a whole content is believed only as far as its
   expect(entry.proof).toBe("transport");
   expect(entry.missing(all)).toEqual([{ start: 8 * PAGE, end: size }]);
 });
+
+test("the idle moment comes by itself, and the cache can be closed while it lasts", async () => {
+  let synced: () => void = () => undefined;
+  const syncing = new Promise<void>((resolve) => {
+    synced = resolve;
+  });
+  let goOn: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const files: CacheFiles = {
+    ...REAL_FILES,
+    datasync: async (fd) => {
+      synced();
+      await gate;
+      await REAL_FILES.datasync(fd);
+    },
+  };
+  const cache = await place.open({ files, idleMs: 1 });
+  await cache.open(id, size).write(0, bytes);
+  await syncing;
+  const closing = cache.close();
+  goOn();
+  await closing;
+  expect((await place.open({ bootId: "second boot" })).open(id, size).missing(all)).toEqual([]);
+});
