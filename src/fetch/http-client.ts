@@ -7,6 +7,7 @@ import { HttpExchange, type ExchangeLimits } from "./http-exchange.ts";
 import { failureReason, httpFailure } from "./http-failure.ts";
 import { proxyFor, type ProxySettings } from "./http-proxy.ts";
 import type { HttpClient, HttpMeter, HttpRequest, HttpResponse } from "./http.ts";
+import type { FetchLog } from "./log.ts";
 
 export interface HttpClientOptions {
   /** PEM text of authorities to trust beside Node's bundled ones. */
@@ -26,6 +27,10 @@ export interface HttpClientOptions {
   readonly connectionsPerOrigin?: number;
   readonly userAgent?: string;
   readonly meter?: HttpMeter;
+  /** Told of every exchange at `debug`: method, host, path without query, status, milliseconds. */
+  readonly log?: FetchLog;
+  /** Milliseconds of any clock, for the log. */
+  readonly now?: () => number;
 }
 
 const DEFAULT_CONNECT_MS = 10_000;
@@ -148,6 +153,7 @@ class PooledClient implements HttpClient {
       stallTimeoutMs: request.stallTimeoutMs ?? this.#limits.stallTimeoutMs,
     };
     const exchange = new HttpExchange(url, request, limits, this.#options.meter);
+    this.#logExchange(exchange, url, request);
     const agent = this.#options.userAgent;
     const message: Undici.Dispatcher.DispatchOptions = {
       origin: url.origin,
@@ -169,6 +175,19 @@ class PooledClient implements HttpClient {
       exchange.onResponseError(undefined, httpFailure(error, url.host, request.signal));
     }
     return exchange;
+  }
+
+  #logExchange(exchange: HttpExchange, url: URL, request: HttpRequest): void {
+    const { log, now = Date.now } = this.#options;
+    if (log === undefined) return;
+    const start = now();
+    const name = `${request.method ?? "GET"} ${url.host}${url.pathname}`;
+    const tell = (outcome: string): void =>
+      log("debug", `${name}: ${outcome}`, { kind: request.kind, host: url.host, ms: now() - start });
+    exchange.response.then(
+      (response) => tell(String(response.status)),
+      (error: unknown) => tell(error instanceof Error ? error.message : "failed"),
+    );
   }
 
   #origin(url: URL): Origin {
