@@ -8,7 +8,7 @@ import { buildPlannedTree, planTree, type IndexEntry, type TreePlan } from "../l
 import { filterTree } from "../layers/tree-filter.ts";
 import { openTree } from "../layers/tree-table.ts";
 import { openRegistry } from "../registry/open-registry.ts";
-import type { Credential } from "../registry/credential.ts";
+import type { Credential, CredentialSource } from "../registry/credential.ts";
 import type { Registry } from "../registry/registry.ts";
 import { Accounting } from "./accounting.ts";
 import type { Artifact } from "./artifact.ts";
@@ -23,8 +23,8 @@ export interface OpenOptions extends EngineOptions {
   readonly plainHttp?: boolean;
   readonly insecure?: boolean;
   readonly caFile?: string;
-  /** Given at the registry's first challenge; anonymous without them. */
-  readonly credentials?: Credential;
+  /** Given, or asked for, at the registry's first challenge; anonymous without them. */
+  readonly credentials?: Credential | CredentialSource;
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   readonly proxies?: Readonly<Record<string, string | undefined>>;
   /** Bounds every wait. Default 60 s. */
@@ -94,7 +94,9 @@ function registryOptions(options: OpenOptions, accounting: Accounting): Paramete
       ...(timeoutMs === undefined ? {} : boundedWaits(timeoutMs)),
     },
     ...(plainHttp === undefined ? {} : { plainHttp }),
-    ...(credentials === undefined ? {} : { credentials: () => Promise.resolve(credentials) }),
+    ...(credentials === undefined
+      ? {}
+      : { credentials: typeof credentials === "function" ? credentials : () => Promise.resolve(credentials) }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(log === undefined ? {} : { log: (level, message) => log(level, message) }),
   };

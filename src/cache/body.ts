@@ -20,8 +20,8 @@ export interface BodyState {
 /** Where an entry's bytes lie outside of memory. Nothing here rejects or throws but `write`. */
 export interface Body {
   readonly slot: SlotHand;
-  /** What is held; opens what was not looked at yet. */
-  state(): BodyState;
+  /** What is held; opens what was not looked at yet, unless `look` is false. */
+  state(options?: { readonly look: boolean }): BodyState;
   /** Runs of pages that are not held; `look` first takes in what others added. */
   absent(pages: ByteRange, options?: { readonly look: boolean }): readonly ByteRange[];
   /** Exactly `range`, whose pages are held; false when they turn out not to be. */

@@ -75,7 +75,7 @@ export interface WarmResult {
 
 export interface CacheOptions {
   /** The root (`--cache-dir`); undefined keeps everything in memory. */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** What all contents may take on disk together, in bytes. */
   readonly limitBytes?: number;
   /** The same for what is held in memory; at least 20 MiB. */
@@ -90,6 +90,8 @@ export interface CacheOptions {
   readonly maxOpenFiles?: number;
   /** Filling stops where less is free than either. */
   readonly freeSpace?: { readonly bytes: number; readonly ratio: number };
+  /** Without writes for so long, what was written is synced. */
+  readonly idleMs?: number;
   readonly files?: CacheFiles;
   /** A power of two, at least 128 KiB. */
   readonly segmentBytes?: number;
@@ -127,6 +129,7 @@ export async function openChunkCache(options: CacheOptions = {}): Promise<ChunkC
       maxOpenFiles: options.maxOpenFiles ?? 512,
       freeSpace: options.freeSpace ?? { bytes: GIB, ratio: 0.05 },
       now: options.now ?? Date.now,
+      idleMs: options.idleMs ?? 2000,
     },
   });
 }

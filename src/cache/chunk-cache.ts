@@ -19,8 +19,6 @@ import type { Tidied, UnitHost } from "./unit-life.ts";
 const SEGMENT_BYTES = 256 * 1024 * 1024;
 /** A content over this part of the budget is cut into segments. */
 const SEGMENTED_FROM = 1 / 4;
-/** Without writes for so long, what was written is synced. */
-const IDLE_MS = 2000;
 /** Between two lines about the same trouble. */
 const TROUBLE_MS = 60_000;
 /** A `used` file is touched no more often. */
@@ -37,7 +35,7 @@ export interface ChunkCacheParts {
   readonly files: CacheFiles;
   readonly bootId: string | undefined;
   readonly options: Required<
-    Pick<CacheOptions, "limitBytes" | "memoryBytes" | "maxOpenFiles" | "freeSpace" | "now" | "log">
+    Pick<CacheOptions, "limitBytes" | "memoryBytes" | "maxOpenFiles" | "freeSpace" | "now" | "log" | "idleMs">
   > &
     Pick<CacheOptions, "directory" | "segmentBytes" | "arenaBytes">;
 }
@@ -154,9 +152,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
 
   /** Syncs and mends what was written: the idle moment, now. */
   async tidy(): Promise<void> {
-    const dirty = [...this.#dirty];
-    this.#dirty.clear();
-    for (const unit of dirty) await unit.tidy();
+    await this.#tidyDirty();
     await this.settled();
   }
 
@@ -173,7 +169,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     this.#dirty.add(unit);
     if (this.#closed) return;
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.background(this.tidy()), IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.background(this.#tidyDirty()), this.#parts.options.idleMs).unref();
   }
 
   mayFill(): boolean {
@@ -209,7 +205,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   }
 
   async closed(entry: Entry): Promise<void> {
-    for (const [key, known] of this.#entries) if (known === entry) this.#entries.delete(key);
+    this.#entries.delete(entry.key);
     this.#touched.delete(entry);
     const done = entry.settle().finally(() => {
       for (const unit of this.#bodies.get(entry)?.units() ?? []) this.#dirty.delete(unit);
@@ -226,7 +222,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     const known = this.#entries.get(key);
     if (known !== undefined) return known.reopen();
     const memory = this.#memory.pagesOf(content.size);
-    const entry = new Entry(content.id, { size: content.size, memory, host: this });
+    const entry = new Entry(content.id, { key, size: content.size, memory, host: this });
     const made = body(entry);
     if (made !== undefined) entry.attachBody(made);
     this.#entries.set(key, entry);
@@ -243,6 +239,15 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     for (const body of this.#bodies.values())
       for (const unit of body.units()) open.set(unit.directory, { unit, segmented: body.isSegmented });
     return open;
+  }
+
+  /** One after the other: nobody waits for it. Stops when the cache closes, which syncs what is worth it. */
+  async #tidyDirty(): Promise<void> {
+    for (const unit of [...this.#dirty]) {
+      if (this.#closed) return;
+      this.#dirty.delete(unit);
+      await unit.tidy();
+    }
   }
 
   #survey(): void {

@@ -115,8 +115,8 @@ function isAlive(pid: number): boolean {
  * Undefined for an id that is no digest: such a content has no place on disk.
  */
 export function contentDirectory(root: string, id: string): string | undefined {
-  const parts = /^([a-z0-9]{1,16}):([0-9a-f]{1,128})([^0-9a-f~].{0,63})?$/s.exec(id);
+  const parts = /^([a-z0-9]{1,16}):([0-9a-f]{1,128})(\+[!-}]{1,63})?$/.exec(id);
   const [, algorithm = "", hex = "", decoding = ""] = parts ?? [];
   if (!isDigest(`${algorithm}:${hex}`)) return undefined;
-  return join(root, "blobs", algorithm, hex.slice(0, 2), hex + encodeURIComponent(decoding).replaceAll("~", "%7E"));
+  return join(root, "blobs", algorithm, hex.slice(0, 2), hex + encodeURIComponent(decoding).replaceAll("%2B", "+"));
 }

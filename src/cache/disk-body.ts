@@ -66,8 +66,8 @@ export class DiskBody implements Body, Proving {
     return this.#units.values();
   }
 
-  state(): BodyState {
-    this.#survey();
+  state(options: { readonly look: boolean } = { look: true }): BodyState {
+    if (options.look) this.#survey();
     const { heldPages, mixedUnits, wholeUnits } = this.#sum;
     const complete = heldPages === pageCount(this.#options.size);
     const full = complete && heldPages > 0 && wholeUnits === this.#unitCount;
@@ -201,7 +201,7 @@ export class DiskBody implements Body, Proving {
       lowerProof: () => slot.setProof("transport"),
       changed: () => {
         this.#recount(index);
-        slot.setProof(this.state().proof);
+        slot.setProof(this.state({ look: false }).proof);
         this.#options.listener.changed();
       },
     };

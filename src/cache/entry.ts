@@ -24,10 +24,19 @@ export interface EntryHost {
   closed(entry: Entry): Promise<void>;
 }
 
+export interface EntryOptions {
+  readonly key: string;
+  readonly size: number;
+  readonly memory: MemoryPages;
+  readonly host: EntryHost;
+}
+
 /** One content: its body (none without a disk), and what is held of it in memory where the body takes nothing. */
 export class Entry implements CacheEntry {
   readonly id: string;
   readonly size: number;
+  /** What the cache finds it by. */
+  readonly key: string;
   readonly #host: EntryHost;
   readonly #memory: MemoryPages;
   readonly #listeners: (() => void)[] = [];
@@ -38,8 +47,9 @@ export class Entry implements CacheEntry {
   #announced = false;
   #discards = 0;
 
-  constructor(id: string, options: { readonly size: number; readonly memory: MemoryPages; readonly host: EntryHost }) {
+  constructor(id: string, options: EntryOptions) {
     this.id = id;
+    this.key = options.key;
     this.size = options.size;
     this.#memory = options.memory;
     this.#host = options.host;
@@ -165,6 +175,8 @@ export class Entry implements CacheEntry {
 
   onComplete(listener: () => void): void {
     this.#listeners.push(listener);
+    if (this.#announced) queueMicrotask(listener);
+    else this.changed();
   }
 
   close(): void {
@@ -197,7 +209,8 @@ export class Entry implements CacheEntry {
     const body = this.#body;
     if (!this.isOpen || this.#listeners.length === 0) return;
     const pages = pageCount(this.size);
-    const onDisk = body?.state();
+    // What nobody looked at yet says so when somebody does.
+    const onDisk = body?.state({ look: false });
     const complete =
       onDisk?.complete === true ||
       ((onDisk?.heldPages ?? 0) + this.#memory.heldPages >= pages &&

@@ -35,7 +35,7 @@ await runDaemon(async ({ payload, signal, notice }): Promise<DaemonMount> => {
     keep(level, message);
     if (!ready) notice(level, message);
   };
-  log("info", `mounting ${order.mount.reference} at ${order.mount.mountpoint}`);
+  log("info", `mounting ${order.mount.open.reference} at ${order.mount.mountpoint}`);
   const mount = await mountArtifact(order.mount, { signal, log });
   for (const warning of mount.artifact.warnings) log("warn", warningText(warning));
   ready = true;

@@ -38,7 +38,7 @@ const HINTS: Readonly<Record<ErrorCode, string>> = {
   disk: "free some space, or choose another place with --cache-dir",
   exists: "remove it or choose another name",
   closed: "open it anew",
-  aborted: "nothing is left behind",
+  aborted: "run it again to go on",
   internal: "this is a bug in riffle: please report it with the lines below",
 };
 

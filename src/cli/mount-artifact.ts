@@ -1,10 +1,10 @@
 import type { ArtifactStats, MountFacts } from "../artifact/accounting.ts";
 import type { Artifact } from "../artifact/artifact.ts";
-import { openArtifact, type OpenOptions } from "../artifact/open-artifact.ts";
 import type { EndReason, Mounted, PageCache } from "../mount/backend.ts";
 import { startMountSession, type MountSession } from "../mount/mount-session.ts";
 import { chooseBackend } from "./backend.ts";
 import type { Log } from "./log.ts";
+import { openOrdered, type OpenOrder } from "./open.ts";
 
 export interface MountWords {
   readonly backend: "auto" | "kernel" | "libfuse";
@@ -17,10 +17,9 @@ export interface MountWords {
 
 /** All that makes a mount; JSON, so that a daemon can be told of it. */
 export interface MountOrder {
-  readonly reference: string;
+  readonly open: OpenOrder;
   readonly mountpoint: string;
   readonly words: MountWords;
-  readonly open: Omit<OpenOptions, "signal" | "log">;
   /** Where the session's state file and socket go. */
   readonly runtimeDir: string;
   readonly logPath?: string;
@@ -51,7 +50,7 @@ export async function mountArtifact(
   const { signal, log } = options;
   const { words } = order;
   const backend = await chooseBackend(words.backend);
-  const artifact = await openArtifact(order.reference, { ...order.open, signal, log });
+  const artifact = await openOrdered(order.open, { signal, log });
   try {
     signal.throwIfAborted();
     const { backend: _, ...mount } = words;

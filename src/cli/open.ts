@@ -1,42 +1,135 @@
 import type { Artifact } from "../artifact/artifact.ts";
 import type { OpenOptions } from "../artifact/open-artifact.ts";
+import { parseReference, type Reference } from "../oci/reference.ts";
+import type { Credential, CredentialSource } from "../registry/credential.ts";
+import type { CredentialPlaces } from "../registry/load-credential.ts";
+import type { RegistryOptions } from "../registry/open-registry.ts";
 import type { Context } from "./command.ts";
 import { readPassword } from "./credentials-input.ts";
+import type { Log } from "./log.ts";
 
-export type Narrowing = Pick<OpenOptions, "include" | "exclude" | "subpath" | "frugal"> & {
+/** What a command adds to the settings. */
+export interface Narrowing {
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly subpath?: string;
+  readonly frugal?: boolean;
   readonly noCache?: boolean;
-};
+}
+
+/** All that opening an artifact takes, as JSON: it can be told to a daemon. */
+export interface OpenOrder {
+  readonly reference: string;
+  readonly cacheDir?: string;
+  readonly cacheBytes: number;
+  readonly plainHttp: boolean;
+  readonly insecure: boolean;
+  readonly caFile?: string;
+  readonly platform?: string;
+  readonly timeoutMs: number;
+  readonly proxies: Readonly<Record<string, string>>;
+  readonly frugal: boolean;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly subpath?: string;
+  /** Of `--username`: these, and no others. */
+  readonly credential?: Credential;
+  readonly places: CredentialPlaces;
+}
 
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
-/** The settings of a command as the artifact room takes them; all but the signal and the log can cross to a daemon. */
-export async function openOptionsOf(context: Context, narrowing: Narrowing = {}): Promise<OpenOptions> {
-  const { settings, environment, signal } = context;
-  const credentials =
-    settings.username !== undefined && settings.passwordStdin
-      ? { username: settings.username, password: await readPassword(signal) }
-      : undefined;
-  const { include = [], exclude = [], subpath, frugal = false, noCache = settings.noCache } = narrowing;
+/** INTERFACE section 5, "Credentials". */
+export function credentialPlacesOf({ settings, environment, places }: Context): CredentialPlaces {
+  const registryConfig = settings.registryConfig;
+  const authFile = environment["REGISTRY_AUTH_FILE"];
+  const dockerConfig = environment["DOCKER_CONFIG"];
+  const runtimeDirectory = environment["XDG_RUNTIME_DIR"];
   return {
-    cacheDir: noCache ? undefined : settings.cacheDir,
+    home: places.home,
+    ...(registryConfig !== undefined && { registryConfig }),
+    ...(authFile !== undefined && authFile !== "" && { authFile }),
+    ...(dockerConfig !== undefined && dockerConfig !== "" && { dockerConfig }),
+    ...(runtimeDirectory !== undefined && runtimeDirectory !== "" && { runtimeDirectory }),
+  };
+}
+
+/** The settings of a command for one reference; reads the password where one is promised on stdin. */
+export async function openOrderOf(context: Context, reference: string, narrowing: Narrowing = {}): Promise<OpenOrder> {
+  const { settings, environment, signal } = context;
+  const { noCache = settings.noCache, subpath, include = [], exclude = [], frugal = false } = narrowing;
+  const { username, caFile, platform, cacheDir } = settings;
+  const credential =
+    username !== undefined && settings.passwordStdin ? { username, password: await readPassword(signal) } : undefined;
+  const proxies = PROXY_VARIABLES.flatMap((name) => {
+    const value = environment[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    reference,
     cacheBytes: settings.cacheBytes,
     plainHttp: settings.plainHttp,
     insecure: settings.insecure,
     timeoutMs: settings.timeoutMs,
-    proxies: Object.fromEntries(PROXY_VARIABLES.map((name) => [name, environment[name]])),
+    proxies: Object.fromEntries(proxies),
     frugal,
-    ...(include.length > 0 && { include }),
-    ...(exclude.length > 0 && { exclude }),
+    include,
+    exclude,
+    places: credentialPlacesOf(context),
+    ...(!noCache && { cacheDir }),
+    ...(caFile !== undefined && { caFile }),
+    ...(platform !== undefined && { platform }),
     ...(subpath !== undefined && { subpath }),
-    ...(settings.platform !== undefined && { platform: settings.platform }),
-    ...(settings.caFile !== undefined && { caFile: settings.caFile }),
+    ...(credential !== undefined && { credential }),
+  };
+}
+
+/** Asked at a registry's first challenge: the files are read then, and never for an anonymous one. */
+export function credentialSourceOf(order: OpenOrder, reference: Reference, log: Log): CredentialSource | undefined {
+  if (reference.kind === "layout") return undefined;
+  const { credential, places } = order;
+  if (credential !== undefined) return () => Promise.resolve(credential);
+  const { host, repository } = reference;
+  return async () => {
+    const { loadCredential } = await import("../registry/load-credential.ts");
+    return loadCredential(host, places, { repository, warn: (message) => log("warn", message) });
+  };
+}
+
+export function openOptionsOf(order: OpenOrder, log: Log): OpenOptions {
+  const { reference, credential: _, places: __, ...rest } = order;
+  const credentials = credentialSourceOf(order, parseReference(reference), log);
+  return { ...rest, log, ...(credentials !== undefined && { credentials }) };
+}
+
+/** The same for those who ask a registry directly. No wait of its own is longer than the bound on all of them. */
+export function registryOptionsOf(order: OpenOrder, log: Log): RegistryOptions {
+  const { insecure, caFile, proxies, plainHttp, timeoutMs } = order;
+  const credentials = credentialSourceOf(order, parseReference(order.reference), log);
+  const within = (ms: number): number => Math.min(ms, timeoutMs);
+  const waits = {
+    connectTimeoutMs: within(10_000),
+    firstByteTimeoutMs: within(30_000),
+    stallTimeoutMs: within(30_000),
+  };
+  return {
+    plainHttp,
+    timeoutMs,
+    log,
+    http: { insecure, proxies, ...waits, ...(caFile !== undefined && { caFile }) },
     ...(credentials !== undefined && { credentials }),
   };
 }
 
-/** Opens `reference` as the settings say. The artifact room is loaded here, not with the command line. */
-export async function openFor(context: Context, reference: string, narrowing: Narrowing = {}): Promise<Artifact> {
-  const options = await openOptionsOf(context, narrowing);
+/** Opens what was ordered. The artifact room is loaded here, not with the command line. */
+export async function openOrdered(order: OpenOrder, context: Pick<Context, "signal" | "log">): Promise<Artifact> {
   const { openArtifact } = await import("../artifact/open-artifact.ts");
-  return openArtifact(reference, { ...options, signal: context.signal, log: context.log });
+  return openArtifact(order.reference, { ...openOptionsOf(order, context.log), signal: context.signal });
+}
+
+/** Opens `reference` as the settings say. */
+export async function openFor(context: Context, reference: string, narrowing: Narrowing = {}): Promise<Artifact> {
+  // A slip in the reference is told before a password is asked for.
+  parseReference(reference);
+  return openOrdered(await openOrderOf(context, reference, narrowing), context);
 }

@@ -3,6 +3,7 @@ import { alignToPages, overlaps, rangeLength, splitRange, subtractRanges, type B
 import type { StreamingSource } from "../bytes/source.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { RiffleError } from "../errors.ts";
+import { BlockPool } from "./block-pool.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { CostModel } from "./cost.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -56,6 +57,7 @@ export class Filler {
   readonly #options: FillerOptions;
   readonly #dispatcher: Dispatcher;
   readonly #landing: Landing;
+  readonly #pool = new BlockPool();
   readonly #events: FlightEvents;
   #needs: Need[] = [];
   #isScheduled = false;
@@ -66,7 +68,7 @@ export class Filler {
   constructor(options: FillerOptions) {
     const { source, limiter, budget, limit, cost, now } = options;
     this.#options = options;
-    this.#landing = new Landing(options.entry, budget);
+    this.#landing = new Landing(options.entry, { budget, pool: this.#pool });
     this.#events = {
       block: (flight, block) => this.#land(flight, block),
       segment: (segment) => this.#arrived(segment),
@@ -224,7 +226,14 @@ export class Filler {
   }
 
   #flight({ range, priority }: PlannedPart, isSpeculative: boolean, handle?: number): Flight {
-    return new Flight(range, { priority, isSpeculative, handle, size: this.#options.entry.size, events: this.#events });
+    return new Flight(range, {
+      priority,
+      isSpeculative,
+      handle,
+      size: this.#options.entry.size,
+      pool: this.#pool,
+      events: this.#events,
+    });
   }
 
   /** Adds flights for what is not here of a range; false when there is no memory for it. */
@@ -290,6 +299,7 @@ export class Filler {
 
   #ended(flight: Flight, error: unknown): void {
     const { isSpeculative } = flight.options;
+    if (this.#dispatcher.flights().length === 0) this.#pool.clear();
     if (error === undefined && !flight.isWhole && flight.range.start > 0) this.#dispatcher.isRangeless = false;
     if (error !== undefined && isSpeculative && !flight.controller.signal.aborted) {
       this.#options.log?.("debug", "a prefetch failed", { digest: this.#options.source.id });

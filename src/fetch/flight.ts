@@ -1,6 +1,7 @@
 import { PAGE_BYTES, rangeLength, type ByteRange } from "../bytes/range.ts";
 import { RiffleError } from "../errors.ts";
 import type { Priority } from "../bytes/source.ts";
+import { BLOCK_BYTES, type BlockPool } from "./block-pool.ts";
 import type { PendingRead } from "./pending-read.ts";
 
 /** The part of a read that one request brings. */
@@ -12,10 +13,11 @@ export interface Segment {
   readonly tries: number;
 }
 
-/** Bytes on their way to the cache, whole pages from `start`. */
+/** Bytes on their way to the cache, whole pages from `start`, and the memory that they lie in. */
 export interface Block {
   readonly start: number;
   readonly bytes: Uint8Array;
+  readonly memory: Uint8Array;
 }
 
 export interface FlightEvents {
@@ -33,11 +35,9 @@ export interface FlightOptions {
   readonly isSpeculative: boolean;
   readonly handle?: number | undefined;
   readonly size: number;
+  readonly pool: BlockPool;
   readonly events: FlightEvents;
 }
-
-/** One write of the cache for each: large enough to be cheap, small enough that presence follows the network. */
-const BLOCK_BYTES = 256 * 1024;
 
 /** One request for a stretch of whole pages: gathers what arrives into blocks and gives it to the reads that wait for it. */
 export class Flight {
@@ -85,14 +85,15 @@ export class Flight {
   /** What has arrived and is not in a full block yet. */
   get gathered(): Block | undefined {
     if (this.#block === undefined || this.#filled === 0) return undefined;
-    return { start: this.received - this.#filled, bytes: this.#block.subarray(0, this.#filled) };
+    const bytes = this.#block.subarray(0, this.#filled);
+    return { start: this.received - this.#filled, bytes, memory: this.#block };
   }
 
   accept(offset: number, bytes: Uint8Array): void | Promise<void> {
     if (offset !== this.received || offset + bytes.length > this.range.end) this.#becomeWhole(offset);
     let held: void | Promise<void> = undefined;
     for (let at = 0; at < bytes.length;) {
-      this.#block ??= Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, this.remaining));
+      this.#block ??= this.options.pool.take(Math.min(BLOCK_BYTES, this.remaining));
       const piece = bytes.subarray(at, at + this.#block.length - this.#filled);
       this.#block.set(piece, this.#filled);
       this.#filled += piece.length;
@@ -114,7 +115,7 @@ export class Flight {
     const whole = end === this.options.size ? end : Math.floor(end / PAGE_BYTES) * PAGE_BYTES;
     if (whole <= block.start) return;
     const bytes = whole === end ? block.bytes : block.bytes.subarray(0, whole - block.start);
-    return this.options.events.block(this, { start: block.start, bytes });
+    return this.options.events.block(this, { ...block, bytes });
   }
 
   #serve(offset: number, bytes: Uint8Array): void {

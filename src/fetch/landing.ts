@@ -1,5 +1,6 @@
 import { overlaps, subtractRanges, type ByteRange } from "../bytes/range.ts";
 import type { CacheEntry } from "../cache/cache.ts";
+import type { BlockPool } from "./block-pool.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { Block } from "./flight.ts";
 import type { PendingRead } from "./pending-read.ts";
@@ -11,12 +12,14 @@ const HOLD_BYTES = 16 * 1024 * 1024;
 export class Landing {
   readonly #entry: CacheEntry;
   readonly #budget: ByteBudget;
+  readonly #pool: BlockPool;
   readonly #blocks = new Set<Block>();
   #bytes = 0;
 
-  constructor(entry: CacheEntry, budget: ByteBudget) {
+  constructor(entry: CacheEntry, options: { readonly budget: ByteBudget; readonly pool: BlockPool }) {
     this.#entry = entry;
-    this.#budget = budget;
+    this.#budget = options.budget;
+    this.#pool = options.pool;
   }
 
   /** Writes a block; `charge` goes back to the budget when it is done. A promise means: wait for it before more is taken. */
@@ -27,6 +30,7 @@ export class Landing {
       this.#blocks.delete(block);
       this.#bytes -= block.bytes.length;
       this.#budget.give(charge);
+      this.#pool.give(block.memory);
     });
     return this.#bytes > HOLD_BYTES ? written : void written;
   }

@@ -1,5 +1,6 @@
 import { rangeLength, type ByteRange } from "../bytes/range.ts";
 import type { Priority } from "../bytes/source.ts";
+import { rawBytes } from "./block-pool.ts";
 import type { Segment } from "./flight.ts";
 
 /** One read that waits for bytes of several origins: the cache, memory, requests. Settles once. */
@@ -20,7 +21,8 @@ export class PendingRead {
     this.range = range;
     this.priority = options.priority;
     this.handle = options.handle;
-    this.#out = new Uint8Array(rangeLength(range));
+    // Every byte is filled before it is given away: `#pending` counts all parts.
+    this.#out = rawBytes(rangeLength(range));
     this.bytes = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

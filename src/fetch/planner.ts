@@ -69,12 +69,12 @@ export function planParts(wanted: readonly WantedRange[], state: PlanState): Fet
 }
 
 /**
- * How many bytes that nobody wants a join may carry for one more piece: a quarter of the gap that a request is worth, less
- * six times the piece, so that the narrow columns of a wide table (20 KiB every 140 KiB) become one request, and random
+ * How many bytes that nobody wants a join may carry for one more piece: a quarter of the gap that a request is worth (of
+ * a megabyte at most), less six times the piece, so that the narrow columns of a wide table (20 KiB every 140 KiB) become one request, and random
  * reads of 64 KiB stay within a few per cent of their bytes; never under 16 KiB, which is a request's own cost.
  */
 function joinCredit(pieceBytes: number, gapBytes: number): number {
-  return Math.max(16 * 1024, gapBytes / 4 - 6 * pieceBytes);
+  return Math.max(16 * 1024, Math.min(gapBytes, 1024 * 1024) / 4 - 6 * pieceBytes);
 }
 
 /** Beyond the credits, a part may be unwanted to this share: large pieces pass over what is small beside them. */

@@ -28,6 +28,8 @@ const DEFAULT_WINDOW_BYTES = 64 * 1024 * 1024;
 const PARTS_PER_WINDOW = 8;
 const MIN_PART_BYTES = 256 * 1024;
 const MAX_PART_BYTES = 8 * 1024 * 1024;
+/** A rest of the content that is not worth a request of its own. */
+const TAIL_BYTES = 64 * 1024;
 /** Larger units are streams of their own. */
 const MAX_EXTENT_BYTES = 8 * 1024 * 1024;
 /** One read may lie in a few units (two tiles, a page and its dictionary); more than that is a stream. */
@@ -133,7 +135,8 @@ export class ReadAhead {
     const unit = this.#options.extentsHint?.(Math.max(range.start, range.end - 1));
     if (unit !== undefined && rangeLength(unit) <= MAX_EXTENT_BYTES) return undefined;
     const limit = Math.min(this.#options.size, unit?.end ?? this.#options.size);
-    const target = Math.min(limit, expected ?? stream.next + this.#window(stream));
+    const wish = expected ?? stream.next + this.#window(stream);
+    const target = wish > stream.next && limit - wish <= TAIL_BYTES ? limit : wish;
     const start = Math.max(stream.horizon, stream.next);
     if (start >= target) return undefined;
     if (target === limit) return { start, end: limit };

@@ -1,7 +1,7 @@
 import { RiffleError } from "../errors.ts";
 import { startSelection, type PathSelection, type SelectionCursor } from "./globs.ts";
 import { printable } from "./names.ts";
-import { NONE, ROW_FILTERED, ROW_HIDDEN, S_IFDIR, type Row } from "./tree.ts";
+import { NONE, ROW_FILTERED, ROW_HIDDEN, S_IFDIR, type Row, type TreeTable } from "./tree.ts";
 import { sealTree, treeSections, type TreeColumns } from "./tree-format.ts";
 import { countDirectories } from "./tree-layout.ts";
 import { isDirectory, pathOf, resolvePath } from "./tree-paths.ts";
@@ -25,7 +25,7 @@ export function filterTree(buffer: SharedArrayBuffer, filter: TreeFilter): Share
   new Uint8Array(copy).set(new Uint8Array(buffer));
   const { counts, columns } = treeSections(copy);
   const metadata = metadataRow(buffer);
-  const shown = shownRows(columns, { root, metadata, cursor: startSelection(filter) });
+  const shown = shownRows(columns, { table: openTree(buffer), root, metadata, cursor: startSelection(filter) });
   if ((filter.include?.length ?? 0) > 0) hideEmptyDirectories(columns, shown, root);
   const kept = metadata === undefined ? shown : withSubtree(columns, shown, metadata);
   for (let row = 1; row < counts.rows; row += 1) {
@@ -60,22 +60,22 @@ function metadataRow(buffer: SharedArrayBuffer): Row | undefined {
 const METADATA_NAME = new TextEncoder().encode(".oci");
 
 interface View {
+  readonly table: TreeTable;
   readonly root: Row;
   readonly metadata: Row | undefined;
   readonly cursor: SelectionCursor;
 }
 
 /** One byte per row: 1 for what lies below the root and is selected, directories on the way to it included. */
-function shownRows(columns: TreeColumns, { root, metadata, cursor }: View): Uint8Array {
-  const { mode, parent, nameEnd, flags } = columns;
-  const names = Buffer.from(columns.names.buffer, columns.names.byteOffset, columns.names.byteLength);
+function shownRows(columns: TreeColumns, { table, root, metadata, cursor }: View): Uint8Array {
+  const { mode, parent, flags } = columns;
   const shown = new Uint8Array(mode.length);
   const cursors = new Map<Row, SelectionCursor>([[root, cursor]]);
   shown[root] = 1;
   for (let row = root + 1; row < mode.length; row += 1) {
     const above = cursors.get(parent[row] ?? 0);
     if (above === undefined || row === metadata || ((flags[row] ?? 0) & ROW_FILTERED) !== 0) continue;
-    const name = names.toString("utf8", nameEnd[row], nameEnd[row + 1]);
+    const name = Buffer.from(table.name(row)).toString();
     if (root !== 0 && metadata !== undefined && parent[row] === root && name === ".oci") continue;
     const directory = ((mode[row] ?? 0) & FORMAT_BITS) === S_IFDIR;
     const next = above.step(name, directory);

@@ -3,6 +3,8 @@ import { treeSections, type TreeColumns } from "./tree-format.ts";
 import { decodeXattr, decodeXattrNames } from "./xattrs.ts";
 
 const FORMAT_BITS = 0o170000;
+/** No name is longer; damaged ones are cut here, so that no reader has to look. */
+const NAME_BYTES = 255;
 const METADATA_NAME = new TextEncoder().encode(".oci");
 
 /**
@@ -16,6 +18,8 @@ export function openTree(buffer: SharedArrayBuffer): TreeTable {
   const lookupIn = lookupOf(columns, root);
   const { parent, first, count, mode, nameEnd, names } = columns;
   const isDirectory = (row: Row): boolean => ((mode[row] ?? 0) & FORMAT_BITS) === S_IFDIR;
+  const nameBytes = (row: Row): number =>
+    Math.min(NAME_BYTES, Math.max(0, (nameEnd[row + 1] ?? 0) - (nameEnd[row] ?? 0)));
   const record = (row: Row): Uint8Array => {
     const source = columns.source[row] ?? NONE;
     if (source >= counts.sources) return columns.xattrs.subarray(0, 0);
@@ -33,11 +37,14 @@ export function openTree(buffer: SharedArrayBuffer): TreeTable {
     parent: (row) => (row === root || parent[row] === 0 ? root : (parent[row] ?? root)),
     firstChild: (row) => (isDirectory(row) ? (first[row] ?? NONE) : NONE),
     childCount: (row) => (isDirectory(row) ? Math.min(count[row] ?? 0, counts.rows - (first[row] ?? 0)) : 0),
-    name: (row) => names.subarray(nameEnd[row] ?? 0, nameEnd[row + 1] ?? 0),
-    nameBytes: (row) => Math.max(0, (nameEnd[row + 1] ?? 0) - (nameEnd[row] ?? 0)),
+    name: (row) => {
+      const start = nameEnd[row] ?? 0;
+      return names.subarray(start, start + nameBytes(row));
+    },
+    nameBytes,
     copyName: (row, into, at) => {
       const start = nameEnd[row] ?? 0;
-      const length = Math.max(0, (nameEnd[row + 1] ?? 0) - start);
+      const length = nameBytes(row);
       for (let i = 0; i < length; i += 1) into[at + i] = names[start + i] ?? 0;
       return length;
     },

@@ -27,6 +27,7 @@ export function verifyTree(buffer: SharedArrayBuffer): TreeTable {
   let next = 1;
   for (let row = 0; row < counts.rows; row += 1) {
     if (row > 0) checkName(columns, row);
+    checkNumbers(columns, counts, row);
     if (formatOf(columns, row) === S_IFDIR) next = checkChildren(columns, counts, { row, next });
     else checkLeaf(columns, counts, row);
   }
@@ -71,28 +72,35 @@ function checkName(columns: TreeColumns, row: number): void {
   }
 }
 
-function checkLeaf(columns: TreeColumns, counts: TreeCounts, row: number): void {
+function checkNumbers(columns: TreeColumns, counts: TreeCounts, row: number): void {
   const size = columns.size[row] ?? -1;
   const offset = columns.offset[row] ?? -1;
   const source = columns.source[row] ?? NONE;
+  const sound =
+    Number.isSafeInteger(size) &&
+    size >= 0 &&
+    Number.isSafeInteger(offset) &&
+    offset >= 0 &&
+    Number.isSafeInteger(offset + size) &&
+    Number.isFinite(columns.mtime[row]) &&
+    (source === NONE || source < counts.sources);
+  if (!sound) throw malformedTree("inconsistent in its numbers");
+}
+
+function checkLeaf(columns: TreeColumns, counts: TreeCounts, row: number): void {
+  const size = columns.size[row] ?? -1;
+  const offset = columns.offset[row] ?? -1;
   const link = columns.first[row] ?? NONE;
-  const whole = Number.isSafeInteger(size) && size >= 0 && Number.isSafeInteger(offset) && offset >= 0;
   const format = formatOf(columns, row);
-  if (!whole || !Number.isSafeInteger(offset + size) || (source !== NONE && source >= counts.sources)) {
-    throw malformedTree("inconsistent in its files");
-  }
-  if (format === S_IFLNK ? offset + size > counts.targetBytes : format !== S_IFREG) {
-    throw malformedTree("inconsistent in its files");
-  }
-  if (!Number.isFinite(columns.mtime[row]) || columns.count[row] !== 0)
-    throw malformedTree("inconsistent in its files");
+  const inside = format === S_IFLNK ? offset + size <= counts.targetBytes : format === S_IFREG;
+  if (!inside || columns.count[row] !== 0) throw malformedTree("inconsistent in its files");
   const same =
     link <= row &&
     columns.first[link] === link &&
     columns.mode[link] === columns.mode[row] &&
     columns.size[link] === size &&
     columns.offset[link] === offset &&
-    columns.source[link] === source;
+    columns.source[link] === columns.source[row];
   if (!same) throw malformedTree("inconsistent in its hard links");
 }
 

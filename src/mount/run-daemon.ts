@@ -52,9 +52,9 @@ export async function runDaemon(handler: (context: DaemonContext) => Promise<Dae
       notice: (level, message) => channel.say({ kind: "notice", level, message }),
     });
     running.mount = mount;
-    await standAlone(mount, channel);
-    process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", stop);
     endBySignal(mount, { log: mount.log, hangup: "ignore" });
+    process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", stop);
+    await standAlone(mount, channel);
     const reason = await mount.ended;
     mount.log("info", `ended: ${reason}`);
     process.exit(reason === "failed" ? 1 : 0);
@@ -68,7 +68,7 @@ export async function runDaemon(handler: (context: DaemonContext) => Promise<Dae
 async function standAlone(mount: DaemonMount, channel: Channel): Promise<void> {
   await channel.say({ kind: "ready", session: mount.session });
   try {
-    await channel.detached;
+    await Promise.race([channel.detached, mount.ended]);
   } catch (error) {
     await mount.close();
     await mount.ended;

@@ -32,7 +32,8 @@ export function parseDescriptor(value: unknown, what: string): Descriptor {
 
 function parseMediaType(value: unknown, what: string): string {
   if (typeof value !== "string" || value === "") throw malformed(what, "has no media type");
-  if (value.length > MAX_MEDIA_TYPE_LENGTH || /\p{Cc}/u.test(value)) throw malformed(what, "has no usable media type");
+  if (value.length > MAX_MEDIA_TYPE_LENGTH || !/^[ -~]+$/.test(value))
+    throw malformed(what, "has no usable media type");
   return value;
 }
 

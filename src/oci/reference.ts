@@ -49,7 +49,7 @@ export function parseReference(text: string): Reference {
 }
 
 function splitDigest(text: string): { readonly name: string; readonly digest?: Digest } {
-  const at = text.startsWith("oci:") ? text.search(/@[a-z0-9]+:[^/]*$/i) : text.indexOf("@");
+  const at = text.startsWith("oci:") ? text.search(/@sha\d*(?::[^/]*)?$/) : text.indexOf("@");
   if (at < 0) return { name: text };
   const digest = text.slice(at + 1);
   if (isDigest(digest)) return { name: text.slice(0, at), digest };

@@ -9,6 +9,8 @@ const MAX_HEADER_LENGTH = 16 * 1024;
 
 const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const TOKEN68 = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
+/** Values that should have been quoted, such as a bare URL, are taken up to the next comma or space. */
+const VALUE = /[^\s,"=][^\s,"]*/y;
 const SEPARATORS = /[ \t,]*/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
 const SPACES = /[ \t]+/y;
@@ -65,7 +67,7 @@ function readParameter(reader: HeaderReader): readonly [string, string] | undefi
   const start = reader.position;
   const name = reader.take(TOKEN);
   if (name !== undefined && reader.take(EQUALS) !== undefined) {
-    const value = reader.quoted() ?? reader.take(TOKEN);
+    const value = reader.quoted() ?? reader.take(VALUE);
     if (value !== undefined) return [name.toLowerCase(), value];
   }
   reader.goTo(start);

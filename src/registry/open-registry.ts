@@ -1,5 +1,6 @@
 import type { HttpClient, HttpMeter } from "../fetch/http.ts";
 import { createHttpClient, type HttpClientOptions } from "../fetch/http-client.ts";
+import { loggedClient } from "../fetch/logged-client.ts";
 import type { FetchLog } from "../fetch/log.ts";
 import type { RetryOptions } from "../fetch/retry.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -38,7 +39,8 @@ export function connectRegistry(
 ): RegistryConnection {
   const { meter } = options;
   const own = options.client === undefined;
-  const client = options.client ?? createHttpClient({ ...(meter === undefined ? {} : { meter }), ...options.http });
+  const bare = options.client ?? createHttpClient({ ...(meter === undefined ? {} : { meter }), ...options.http });
+  const client = options.log === undefined ? bare : loggedClient(bare, options.log);
   const endpoint = createEndpoint(target.host, options);
   const authorizer = createAuthorizer({
     client,

@@ -49,16 +49,18 @@ export class RemoteRegistry implements Registry {
     const served = bareMediaType(answer.headers["content-type"] ?? "");
     const whole = { mediaType: served, digest, size: answer.bytes.length, annotations: {} };
     // The document says better than a header what it is, and what is no manifest is refused here.
-    const { mediaType } = parseManifest(answer.bytes, whole);
-    this.#documents.keep(digest, answer.bytes);
-    return { ...whole, mediaType };
+    const manifest = parseManifest(answer.bytes, whole);
+    this.#documents.keep(digest, manifest);
+    return { ...whole, mediaType: manifest.mediaType };
   }
 
   async manifest(descriptor: Descriptor, options: ReadOptions = {}): Promise<Manifest> {
-    const bytes =
-      descriptor.data ?? this.#documents.get(descriptor.digest) ?? (await this.#fetchManifest(descriptor, options));
-    checkSize(bytes, descriptor);
-    return parseManifest(bytes, descriptor);
+    const kept = this.#documents.get(descriptor);
+    if (kept !== undefined) return kept;
+    const bytes = descriptor.data ?? (await this.#fetchManifest(descriptor, options));
+    const manifest = parseManifest(bytes, descriptor);
+    this.#documents.keep(descriptor.digest, manifest);
+    return manifest;
   }
 
   async referrers(subject: Digest, options: ReferrerOptions = {}): Promise<readonly Descriptor[]> {
@@ -145,7 +147,6 @@ export class RemoteRegistry implements Registry {
         const { bytes } = await this.#askManifest(digest, { signal });
         checkSize(bytes, descriptor);
         verifyDigest(bytes, digest, `the manifest of ${this.#repository}`);
-        this.#documents.keep(digest, bytes);
         return bytes;
       },
       options.signal,

@@ -21,6 +21,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mountAt } from "../../src/mount/proc-mounts.ts";
 import { mountInChild, noMounts, type MountedChild } from "../support/mounted-child.ts";
 import { hasPython, python } from "../support/python.ts";
+import { expectBytes } from "../support/expect-bytes.ts";
+import { mountCalls } from "./mount-calls.ts";
+import { mountEndings } from "./mount-endings.ts";
 import {
   BIG_BYTES,
   DEEP,
@@ -43,12 +46,6 @@ export interface MountConformance {
 }
 
 const PYTHON = hasPython();
-
-/** `toEqual` looks at every byte as a property of its own: seconds for a megabyte. */
-function expectBytes(actual: Uint8Array, wanted: Uint8Array): void {
-  expect(actual.length).toBe(wanted.length);
-  expect(Buffer.compare(actual, wanted)).toBe(0);
-}
 
 /** INTERFACE section 3, rules 4 to 8, on a real mount. */
 export function mountConformance(options: MountConformance): void {
@@ -256,114 +253,7 @@ export function mountConformance(options: MountConformance): void {
       }
     });
 
-    calls("has the extended attributes of a layer, each once, live ones among them", () => {
-      const script = `
-f = path("hello.txt")
-names = os.listxattr(f)
-print(json.dumps({"names": sorted(names), "values": {n: os.getxattr(f, n).decode() for n in names},
-  "missing": error(lambda: os.getxattr(f, "user.nothing")), "plain": os.listxattr(path("empty")), "root": os.listxattr(root)}))`;
-      expect(python(root, script)).toEqual({
-        names: [
-          "user.oci.annotation.org.example.note",
-          "user.oci.cached",
-          "user.oci.digest",
-          "user.oci.mediatype",
-          "user.oci.verified",
-        ],
-        values: {
-          "user.oci.annotation.org.example.note": "größe",
-          "user.oci.cached": "0",
-          "user.oci.digest": "sha256:aa",
-          "user.oci.mediatype": "text/plain",
-          "user.oci.verified": "transport",
-        },
-        missing: "ENODATA",
-        plain: [],
-        root: [],
-      });
-    });
-
-    calls("answers EROFS to everything that would change it", () => {
-      const script = `
-tries = {
-  "create": lambda: os.open(path("new"), os.O_CREAT | os.O_WRONLY),
-  "write": lambda: os.open(path("hello.txt"), os.O_WRONLY),
-  "append": lambda: os.open(path("hello.txt"), os.O_RDWR | os.O_APPEND),
-  "unlink": lambda: os.unlink(path("hello.txt")),
-  "mkdir": lambda: os.mkdir(path("new")),
-  "rmdir": lambda: os.rmdir(path("void")),
-  "rename": lambda: os.rename(path("hello.txt"), path("other")),
-  "link": lambda: os.link(path("hello.txt"), path("other")),
-  "symlink": lambda: os.symlink("x", path("other")),
-  "chmod": lambda: os.chmod(path("hello.txt"), 0o600),
-  "chown": lambda: os.chown(path("hello.txt"), 0, 0),
-  "truncate": lambda: os.truncate(path("hello.txt"), 0),
-  "utime": lambda: os.utime(path("hello.txt"), (0, 0)),
-  "mknod": lambda: os.mknod(path("new")),
-  "setxattr": lambda: os.setxattr(path("hello.txt"), "user.x", b"1"),
-  "removexattr": lambda: os.removexattr(path("hello.txt"), "user.oci.digest"),
-}
-print(json.dumps({name: error(call) for name, call in tries.items()}))`;
-      const answers = python(root, script) as Record<string, string>;
-      expect(Object.keys(answers)).toHaveLength(16);
-      expect(new Set(Object.values(answers))).toEqual(new Set(["EROFS"]));
-    });
-
-    calls("maps files privately and shared, and through a closed descriptor", () => {
-      const script = `
-out = []
-for flags in (mmap.MAP_SHARED, mmap.MAP_PRIVATE):
-    for name in ("big.bin", "kept.bin"):
-        fd = os.open(path(name), os.O_RDONLY)
-        m = mmap.mmap(fd, 0, flags=flags, prot=mmap.PROT_READ)
-        os.close(fd)
-        out.append([len(m), list(m[700001:700004]), list(m[-3:])])
-        m.close()
-print(json.dumps(out))`;
-      const at3 = (start: number): number[] => [...pattern(SOURCE.big, start, start + 3)];
-      const big = [BIG_BYTES, at3(700_001), at3(BIG_BYTES - 3)];
-      const kept = [1_000_000, at3(700_001), at3(999_997)];
-      expect(python(root, script)).toEqual([big, kept, big, kept]);
-    });
-
-    calls("reads with O_DIRECT, sends by sendfile, seeks data and holes, locks, asks for access", () => {
-      const script = `
-fd = os.open(path("big.bin"), os.O_RDONLY | os.O_DIRECT)
-m = mmap.mmap(-1, 8192)
-n = os.preadv(fd, [m], 8192)
-direct = [n, list(m[:3])]
-os.close(fd)
-fd = os.open(path("big.bin"), os.O_RDONLY)
-size = os.fstat(fd).st_size
-r, w = os.pipe()
-sent = os.sendfile(w, fd, 5000, 3000)
-sendfile = list(os.read(r, sent)[:3])
-seek = [os.lseek(fd, 10, os.SEEK_DATA), os.lseek(fd, 10, os.SEEK_HOLE) == size, error(lambda: os.lseek(fd, size, os.SEEK_DATA))]
-fcntl.flock(fd, fcntl.LOCK_SH)
-other = os.open(path("big.bin"), os.O_RDONLY)
-fcntl.flock(other, fcntl.LOCK_SH)
-locked = error(lambda: fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB))
-os.fsync(fd)
-print(json.dumps({"direct": direct, "sendfile": sendfile, "seek": seek, "locked": locked,
-  "access": [os.access(path("owned"), os.X_OK), os.access(path("hello.txt"), os.X_OK), os.access(path("hello.txt"), os.W_OK)]}))`;
-      expect(python(root, script)).toEqual({
-        direct: [8192, [...pattern(SOURCE.big, 8192, 8195)]],
-        sendfile: [...pattern(SOURCE.big, 5000, 5003)],
-        seek: [10, true, "ENXIO"],
-        locked: "EAGAIN",
-        access: [true, false, false],
-      });
-    });
-
-    calls("copies into another file system by copy_file_range's fallback", () => {
-      const script = `
-import shutil, tempfile
-with tempfile.TemporaryDirectory() as d:
-    shutil.copyfile(path("kept.bin"), d + "/c")
-    with open(d + "/c", "rb") as f: b = f.read()
-print(json.dumps([len(b), list(b[-3:])]))`;
-      expect(python(root, script)).toEqual([1_000_000, [...pattern(SOURCE.big, 999_997, 1_000_000)]]);
-    });
+    mountCalls(options.backend, () => mount);
 
     test("gives statfs the tree's size and no free space", () => {
       const stat = statfsSync(root);
@@ -394,101 +284,4 @@ print(json.dumps([len(b), list(b[-3:])]))`;
   });
 
   mountEndings(options, lack);
-}
-
-function closeQuietly(fd: number): void {
-  try {
-    closeSync(fd);
-  } catch (error) {
-    expect((error as NodeJS.ErrnoException).code).toBe("ENOTCONN");
-  }
-}
-
-/** Every way in which a mount ends, none of which leaves anything. */
-function mountEndings(options: MountConformance, lack: string | undefined): void {
-  describe.skipIf(lack !== undefined)(`the end of a mount by the ${options.backend} backend`, () => {
-    const withMount = async (use: (mount: MountedChild) => Promise<void>, more = {}): Promise<void> => {
-      const mount = await mountInChild({ backend: options.backend, many: 3, ...more });
-      try {
-        await use(mount);
-      } finally {
-        await mount.stop();
-      }
-      expect([existsSync(mount.mountpoint), mountAt(mount.mountpoint)]).toEqual([false, undefined]);
-    };
-
-    test("comes on our word", () =>
-      withMount(async (mount) => {
-        expect(await mount.command({ unmount: { lazy: false } })).toEqual({ done: "unmount" });
-        expect(await mount.ended).toBe("unmounted");
-      }));
-
-    test("is refused while a file is open, and a lazy one waits for it", () =>
-      withMount(async (mount) => {
-        const fd = openSync(join(mount.mountpoint, "big.bin"), "r");
-        try {
-          expect(await mount.command({ unmount: { lazy: false } })).toMatchObject({ code: "exists" });
-          expect(readdirSync(join(mount.mountpoint, "many"))).toHaveLength(3);
-          expect(await mount.command({ unmount: { lazy: true } })).toEqual({ done: "unmount" });
-          expect(readdirSync(mount.mountpoint)).toEqual([]);
-          const bytes = Buffer.alloc(100);
-          readSync(fd, bytes, 0, 100, 5_000_000);
-          expectBytes(bytes, pattern(SOURCE.big, 5_000_000, 5_000_100));
-        } finally {
-          closeSync(fd);
-        }
-        expect(await mount.ended).toBe("unmounted");
-      }));
-
-    test("cuts off open files on close", () =>
-      withMount(async (mount) => {
-        const fd = openSync(join(mount.mountpoint, "big.bin"), "r");
-        try {
-          expect(await mount.command({ close: true })).toEqual({ done: "close" });
-          expect(() => readSync(fd, Buffer.alloc(10), 0, 10, 9_000_000)).toThrow();
-        } finally {
-          // What is left of a file whose file system is gone may complain once more.
-          closeQuietly(fd);
-        }
-        expect(await mount.ended).toBe("unmounted");
-      }));
-
-    test.each([["umount"], ["fusermount3", "-u"]])("is noticed when it comes from outside: %s", (program, ...args) =>
-      withMount(async (mount) => {
-        expect(spawnSync(program, [...args, mount.mountpoint]).status).toBe(0);
-        expect(await mount.ended).toBe("detached");
-      }),
-    );
-
-    test("frees a reader that waits", () =>
-      withMount(async (mount) => {
-        await mount.command({ set: { waiting: true } });
-        const before = Number((await mount.command({ ask: "state" }))["reads"]);
-        const reader = spawn("cat", [join(mount.mountpoint, "waiting.bin")], { stdio: "ignore" });
-        const exit = once(reader, "exit");
-        await expect.poll(async () => Number((await mount.command({ ask: "state" }))["reads"])).toBeGreaterThan(before);
-        expect(await mount.command({ close: true })).toEqual({ done: "close" });
-        expect((await exit)[0]).toBe(1);
-      }));
-
-    test("comes with its umask and page cache choices obeyed until then", async () => {
-      await withMount(
-        async (mount) => {
-          expect(lstatSync(join(mount.mountpoint, "owned")).mode & 0o777).toBe(0o750);
-          expectBytes(readFileSync(join(mount.mountpoint, "kept.bin")), pattern(SOURCE.big, 0, 1_000_000));
-        },
-        { umask: 0o027, pageCache: "never" },
-      );
-      await withMount(
-        async (mount) => {
-          await mount.command({ set: { live: "x" } });
-          expect(readFileSync(join(mount.mountpoint, ".oci/stats.json"), "utf8")).toBe("x");
-          await mount.command({ set: { live: "y" } });
-          expect(readFileSync(join(mount.mountpoint, ".oci/stats.json"), "utf8")).toBe("y");
-          expectBytes(readFileSync(join(mount.mountpoint, "kept.bin")), pattern(SOURCE.big, 0, 1_000_000));
-        },
-        { pageCache: "always" },
-      );
-    });
-  });
 }

@@ -55,6 +55,10 @@ function together(count: number): (seen: Seen, index: number) => void {
   };
 }
 
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 const of = (start: number, length: number): ByteRange => ({ start, end: start + length });
 const total = (ranges: readonly ByteRange[]): number => ranges.reduce((sum, range) => sum + rangeLength(range), 0);
 
@@ -115,13 +119,26 @@ test("a large read is shared by eight connections", async () => {
 });
 
 test("readers of the same bytes share one request, whether it is planned, sent or arriving", async () => {
-  const { cached, asked, server } = await bench({ latencyMs: 5, bytesPerMs: 100 * KIB });
-  const first = Promise.all([cached.read(of(0, MIB)), cached.read(of(100, MIB - 100))]);
-  await new Promise((resolve) => setTimeout(resolve, 12));
-  expect(server.seen).toHaveLength(1);
-  const late = cached.read(of(4000, 600_000));
-  for (const bytes of await first) expect(bytes.length).toBeGreaterThan(1_000_000);
-  expectBytes(await late, of(4000, 600_000));
+  let finish = (): void => {};
+  const { cached, asked, entry } = await bench({
+    handle: ({ response }) => {
+      response.writeHead(206, { "content-length": MIB, "content-range": `bytes 0-${MIB - 1}/${CONTENT.length}` });
+      response.write(CONTENT.subarray(0, 300_000));
+      finish = () => void response.end(CONTENT.subarray(300_000, MIB));
+    },
+  });
+  const planned = [cached.read(of(0, MIB)), cached.read(of(100, MIB - 100))];
+  await until(() => asked().length > 0);
+  const sent = cached.read(of(200, 100));
+  await until(() => entry.heldBytes > 0);
+  // From the cache, from what is gathered, and from what is to come.
+  const arriving = cached.read(of(4000, 600_000));
+  expectBytes(await sent, of(200, 100));
+  await new Promise((resolve) => setImmediate(resolve));
+  finish();
+  expectBytes(await arriving, of(4000, 600_000));
+  expectBytes((await planned[0]) ?? new Uint8Array(0), of(0, MIB));
+  expectBytes((await planned[1]) ?? new Uint8Array(0), of(100, MIB - 100));
   expect(asked()).toEqual([of(0, MIB)]);
 });
 
@@ -131,7 +148,7 @@ test("one reader's abort leaves the others; the last one's ends the request", as
   const two = new AbortController();
   const reads = [cached.read(of(0, MIB), { signal: one.signal }), cached.read(of(0, MIB), { signal: two.signal })];
   const outcomes = reads.map((read) => read.catch((error: unknown) => error));
-  while (server.seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => server.seen.length > 0);
   one.abort();
   expect(await outcomes[0]).toMatchObject({ code: "aborted" });
   expect(server.seen[0]?.request.destroyed).toBe(false);
@@ -187,9 +204,9 @@ test("the last byte calls onComplete", async () => {
 });
 
 test("close rejects what waits and what comes", async () => {
-  const { cached } = await bench({ handle: () => {} });
+  const { cached, server } = await bench({ handle: () => {} });
   const waiting = cached.read(of(0, 10)).catch((error: unknown) => error);
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => server.seen.length > 0);
   await cached.close();
   expect(await waiting).toMatchObject({ code: "closed" });
   await expect(cached.read(of(0, 10))).rejects.toMatchObject({ code: "closed" });

@@ -1,6 +1,6 @@
-import { open, readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readdir, readFile, readlink, rename, stat, statfs, unlink } from "node:fs/promises";
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -150,7 +150,9 @@ print(os.sendfile(1,fd,0,0))
 
   test("a second walk asks nothing, nor does a second look for what is not there", async () => {
     const walk = async (): Promise<void> => {
-      await run("find", [mount.mountpoint, "-ls"]);
+      // `find` asks for STATFS and `ls` for an access list in every pass, which no kernel remembers.
+      for (const path of await readdir(mount.mountpoint, { recursive: true })) await lstat(at(path));
+      await readlink(at("link"));
       await expect(stat(at("dir/none.aux.xml"))).rejects.toMatchObject({ code: "ENOENT" });
     };
     await walk();
@@ -171,15 +173,15 @@ print(os.sendfile(1,fd,0,0))
 
   test("writing of any kind is refused as on a read-only file system", async () => {
     for (const attempt of [
-      open(at("big.bin"), "r+"),
-      open(at("new"), "w"),
-      open(at("big.bin"), "a"),
-      import("node:fs/promises").then((fs) => fs.unlink(at("one"))),
-      import("node:fs/promises").then((fs) => fs.mkdir(at("made"))),
-      import("node:fs/promises").then((fs) => fs.chmod(at("one"), 0o777)),
-      import("node:fs/promises").then((fs) => fs.rename(at("one"), at("three"))),
+      () => open(at("big.bin"), "r+"),
+      () => open(at("new"), "w"),
+      () => open(at("big.bin"), "a"),
+      () => unlink(at("one")),
+      () => mkdir(at("made")),
+      () => chmod(at("one"), 0o777),
+      () => rename(at("one"), at("three")),
     ]) {
-      await expect(attempt).rejects.toMatchObject({ code: "EROFS" });
+      await expect(attempt()).rejects.toMatchObject({ code: "EROFS" });
     }
   });
 
@@ -252,7 +254,6 @@ except Stop: print('interrupted')
     const before = await mount.stats();
     expect(before.opens - before.releases).toBe(1);
     await held.close();
-    writeFileSync(join(cacheDirectory, "mark"), "");
     await expect.poll(async () => (await mount.stats()).opens - (await mount.stats()).releases).toBe(0);
   });
 });

@@ -32,6 +32,7 @@ test.each([
   ["oci:./d:docker.io/library/x:1", { kind: "layout", directory: "./d", tag: "docker.io/library/x:1" }],
   [`oci:/d@${d256}`, { kind: "layout", directory: "/d", digest: d256 }],
   [`oci:/d:t@${d512}`, { kind: "layout", directory: "/d", tag: "t", digest: d512 }],
+  ["oci:data@v2:north", { kind: "layout", directory: "data@v2", tag: "north" }],
   ["oci:/home/me@work/d", { kind: "layout", directory: "/home/me@work/d", tag: "latest" }],
 ])("%s", (text, expected) => {
   const reference = parseReference(text);
@@ -74,6 +75,7 @@ test.each([
   ["oci::t", /no directory/],
   ["oci:d:", /tag after : is empty/],
   ["oci:d@sha256:zz", /not a digest/],
+  ["oci:d@sha256", /not a digest/],
 ])("refuses %s", (text, why) => {
   try {
     parseReference(text);
@@ -104,6 +106,7 @@ describe("fuzz", () => {
     "oci:",
     d256,
     "sha256:",
+    "sha1",
     " ",
   );
   test("any text is a reference that survives formatting, or a usage error", () => {

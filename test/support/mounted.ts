@@ -31,19 +31,17 @@ export interface MountProcess {
 export interface StartOptions extends Partial<MountSettings> {
   readonly argument?: string;
   readonly folder?: string;
+  /** A command that starts the program in its place. */
+  readonly wrap?: readonly string[];
 }
 
 /** Starts the program; `mountpoint` is a folder of its own unless it is given. Does not wait for the mount. */
 export function startMount(options: StartOptions): MountProcess {
-  const { argument, folder = mkdtempSync(join(tmpdir(), "riffle mount, \\-")), ...rest } = options;
+  const { argument, wrap = [], folder = mkdtempSync(join(tmpdir(), "riffle mount, \\-")), ...rest } = options;
   const settings: MountSettings = { source: "host:5000/a/b@sha256:00", mountpoint: folder, entries: [], ...rest };
-  const child = spawn(
-    process.execPath,
-    [PROGRAM, JSON.stringify(settings), ...(argument === undefined ? [] : [argument])],
-    {
-      stdio: ["pipe", "pipe", "inherit"],
-    },
-  );
+  const program = [process.execPath, PROGRAM, JSON.stringify(settings), ...(argument === undefined ? [] : [argument])];
+  const [file = "", ...args] = [...wrap, ...program];
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines: Line[] = [];
   const waiting = new Set<() => void>();
   let gone = false;

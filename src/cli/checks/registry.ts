@@ -1,9 +1,10 @@
-import { isRiffleError, type RiffleError } from "../../errors.ts";
+import type { RiffleError } from "../../errors.ts";
 import type { Context } from "../command.ts";
 import { asRiffleError, hintOf } from "../exit.ts";
 import { documentsOf, layersOf } from "../manifests.ts";
-import { openFor } from "../open.ts";
-import { probeRegistry } from "./abilities.ts";
+import { parseReference } from "../../oci/reference.ts";
+import { openOrdered, openOrderOf } from "../open.ts";
+import { registryFacts, type RegistryFacts } from "./abilities.ts";
 import { fail, ok, warn, type Check } from "./check.ts";
 
 export interface RegistryChecks {
@@ -19,27 +20,40 @@ const NAMES: Readonly<Partial<Record<RiffleError["code"], string>>> = {
   verification: "artifact",
 };
 
+function abilityChecks(facts: RegistryFacts): readonly Check[] {
+  if (facts.kind === "layout") return [ok("layout", "a local directory: no registry is asked")];
+  const { ranges, redirects = [], scheme, host, authentication, isRegistry } = facts;
+  const checks: Check[] = [
+    ok("registry", `${scheme}://${host}, ${authentication === "anonymous" ? "no" : authentication} authentication`),
+  ];
+  if (!isRegistry)
+    checks.push(warn("registry", `${host} does not answer /v2/ as registries do`, "check the host name and the proxy"));
+  const whole = "a read fetches the whole layer once; a mirror that knows ranges helps";
+  if (ranges === "partial") checks.push(ok("ranges", "parts of layers come alone"));
+  if (ranges === "whole") checks.push(warn("ranges", "the registry ignores ranges and sends whole layers", whole));
+  if (ranges === "refused")
+    checks.push(warn("ranges", "the registry refuses a range of a layer", "-vv shows the answer"));
+  if (ranges === undefined) checks.push(ok("ranges", "there is no layer to try"));
+  checks.push(ok("redirects", redirects.length === 0 ? "none" : `layers come from ${redirects.join(", then ")}`));
+  checks.push(ok("referrers", facts.referrersApi === true ? "by the API" : "by the tag schema"));
+  return checks;
+}
+
 /** Reaches for the artifact as a mount would. Throws `usage` and `aborted`; all else is a check that failed. */
 export async function registryChecks(context: Context, reference: string): Promise<RegistryChecks> {
   try {
-    await using artifact = await openFor(context, reference, { noCache: true });
+    parseReference(reference);
+    const order = await openOrderOf(context, reference, { noCache: true });
+    await using artifact = await openOrdered(order, context);
     const layers = [...layersOf(await documentsOf(artifact)).values()];
-    const { facts, failures, referrers } = await probeRegistry(artifact, layers, context.signal);
-    const checks: Check[] = [ok("registry", `answers; ${artifact.reference}`)];
-    if (facts.ranges === "no") {
-      const remedy = "a read fetches the whole layer once; a mirror that knows ranges helps";
-      checks.push(warn("ranges", "the registry ignores ranges and sends whole layers", remedy));
-    } else if (facts.ranges !== "failed") {
-      checks.push(ok("ranges", facts.ranges === "yes" ? "parts of layers come alone" : "no layer to try"));
-    }
-    if (facts.referrers !== "failed") checks.push(ok("referrers", `${referrers.length} found`));
-    for (const { message, hint } of failures) {
-      checks.push(warn("registry", message, hint ?? "-vv shows the requests"));
-    }
+    const checks: Check[] = [ok("artifact", artifact.reference)];
+    const { facts, failure } = await registryFacts(order, { artifact, layers, context });
+    if (facts !== undefined) checks.push(...abilityChecks(facts));
+    if (failure !== undefined) checks.push(warn("registry", failure.message, hintOf(failure)));
     return { checks };
   } catch (thrown) {
     const error = asRiffleError(thrown);
-    if (error.code === "usage" || error.code === "aborted" || !isRiffleError(thrown)) throw error;
+    if (error.code === "usage" || error.code === "aborted" || error.code === "internal") throw error;
     return { checks: [fail(NAMES[error.code] ?? "registry", error.message, hintOf(error))], error };
   }
 }

@@ -16,7 +16,7 @@ import { saveContent, type Content } from "../transfer/save.ts";
 import { entryAt, isBelow } from "../tree-path.ts";
 
 /** Small files in parallel hide round trips; each may have four requests under way. */
-const FILES_AT_ONCE = 6;
+const FILES_AT_ONCE = 4;
 
 function destinationOf(text: string, cwd: string): Destination {
   const path = resolve(cwd, text);

@@ -2,12 +2,13 @@ import type { Artifact } from "../../artifact/artifact.ts";
 import type { TreeWarning } from "../../layers/names.ts";
 import type { Annotations, Descriptor } from "../../oci/descriptor.ts";
 import type { ImageManifest } from "../../oci/manifest.ts";
-import { probeRegistry, type RegistryFacts } from "../checks/abilities.ts";
-import type { Run } from "../command.ts";
+import { referrersOf, registryFacts, type RegistryFacts } from "../checks/abilities.ts";
+import { parseReference } from "../../oci/reference.ts";
+import type { Context, Run } from "../command.ts";
 import { oneLine } from "../exit.ts";
 import { formatOf } from "../format-names.ts";
-import { documentsOf, layersOf, type ArtifactDocuments } from "../manifests.ts";
-import { openFor } from "../open.ts";
+import { documentsOf, layersOf } from "../manifests.ts";
+import { openOrdered, openOrderOf, type OpenOrder } from "../open.ts";
 import { formatBytes } from "../quantities.ts";
 import { warningText } from "../warnings.ts";
 
@@ -36,7 +37,8 @@ interface Inspection {
   };
   readonly formats: Readonly<Record<string, number>>;
   readonly referrers: readonly { readonly artifactType: string; readonly digest: string; readonly size: number }[];
-  readonly registry: RegistryFacts;
+  /** Null where it could not be asked. */
+  readonly registry: RegistryFacts | null;
   readonly warnings: readonly TreeWarning[];
   /** The document itself. */
   readonly manifest: unknown;
@@ -81,12 +83,15 @@ function layerFacts(manifests: readonly ImageManifest[], paths: ReadonlyMap<stri
   );
 }
 
-async function inspect(artifact: Artifact, documents: ArtifactDocuments, signal: AbortSignal): Promise<Inspection> {
+async function inspect(artifact: Artifact, order: OpenOrder, context: Context): Promise<Inspection> {
+  const documents = await documentsOf(artifact);
   const { top, manifests } = documents;
   const layers = layersOf(documents);
   const { tree, formats, paths } = contentsOf(artifact, layers);
   const config = top.kind === "manifest" ? top.config : undefined;
-  const { facts, referrers } = await probeRegistry(artifact, [...layers.values()], signal);
+  const { facts, failure } = await registryFacts(order, { artifact, layers: [...layers.values()], context });
+  const referrers = await referrersOf(artifact, context);
+  if (failure !== undefined) context.log("warn", `the registry's abilities: ${failure.message}`);
   return {
     reference: artifact.reference,
     digest: artifact.digest,
@@ -102,7 +107,7 @@ async function inspect(artifact: Artifact, documents: ArtifactDocuments, signal:
       digest,
       size,
     })),
-    registry: facts,
+    registry: facts ?? null,
     warnings: artifact.warnings,
     // Parsed once already when the manifest was checked.
     manifest: JSON.parse(new TextDecoder().decode(top.bytes)) as unknown,
@@ -148,7 +153,7 @@ export function inspectionText(found: Inspection): readonly string[] {
     ),
     ...section(
       "registry",
-      Object.entries(registry).map(([name, value]) => `${name}: ${String(value)}`),
+      Object.entries(registry ?? {}).map(([name, value]) => `${name}: ${String(value)}`),
     ),
     ...section("warnings", found.warnings.map(warningText)),
   ].map(oneLineKeepingIndent);
@@ -161,8 +166,10 @@ function oneLineKeepingIndent(line: string): string {
 }
 
 export const run: Run = async ([reference = ""], _flags, context) => {
-  await using artifact = await openFor(context, reference);
-  const found = await inspect(artifact, await documentsOf(artifact), context.signal);
+  parseReference(reference);
+  const order = await openOrderOf(context, reference);
+  await using artifact = await openOrdered(order, context);
+  const found = await inspect(artifact, order, context);
   if (context.settings.json) await context.out.line(JSON.stringify(found));
   else for (const line of inspectionText(found)) await context.out.line(line);
   return 0;

@@ -7,7 +7,7 @@ import type { Context, Flags, Run } from "../command.ts";
 import type { DaemonOrder } from "../daemon-main.ts";
 import { mountArtifact, type MountOrder } from "../mount-artifact.ts";
 import { absoluteReference, isCovering, mountWords } from "../mount-words.ts";
-import { openOptionsOf } from "../open.ts";
+import { openOrderOf } from "../open.ts";
 import { formatBytes } from "../quantities.ts";
 import { warningText } from "../warnings.ts";
 
@@ -68,18 +68,16 @@ export async function mountOrderOf(
   flags: Flags,
   context: Context,
 ): Promise<Omit<MountOrder, "mountpoint">> {
-  const { settings, places, cwd } = context;
+  const { places, cwd } = context;
   const subpath = flags.text("subpath");
-  const whole = absoluteReference(reference, cwd);
   const words = mountWords(flags);
-  const open = await openOptionsOf(context, {
+  const open = await openOrderOf(context, absoluteReference(reference, cwd), {
     include: flags.list("include"),
     exclude: flags.list("exclude"),
     frugal: flags.on("frugal"),
-    noCache: settings.noCache,
     ...(subpath !== undefined && { subpath }),
   });
-  return { reference: whole, words, open, runtimeDir: places.runtimeDir };
+  return { words, open, runtimeDir: places.runtimeDir };
 }
 
 export const run: Run = async ([reference = "", directory = ""], flags, context) => {

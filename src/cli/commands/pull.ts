@@ -19,7 +19,7 @@ import { partPath, saveContent } from "../transfer/save.ts";
 import { warningText } from "../warnings.ts";
 
 /** Small layers in parallel hide round trips; each may have four requests under way. */
-const LAYERS_AT_ONCE = 6;
+const LAYERS_AT_ONCE = 4;
 
 interface Place {
   readonly path: string;

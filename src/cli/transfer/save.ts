@@ -15,7 +15,7 @@ import { basename, dirname, join } from "node:path";
 import { createHasher, digestAlgorithm, type Digest, type Hasher } from "../../bytes/digest.ts";
 import type { ByteRange } from "../../bytes/range.ts";
 import type { ByteSink } from "../../bytes/source.ts";
-import { RiffleError } from "../../errors.ts";
+import { isRiffleError, RiffleError } from "../../errors.ts";
 
 /** Bytes to be saved, however they are had. */
 export interface Content {
@@ -44,8 +44,11 @@ export interface Saved {
   readonly verified: boolean;
 }
 
-/** A request that is long against any round trip, and short enough that four in memory are little. */
-const WINDOW_BYTES = 8 * 1024 * 1024;
+/**
+ * A request that is long against any round trip, and short enough that what is under way (four for each of four files)
+ * arrives within the default time limit on a link of 0.5 MB/s, and fits in memory.
+ */
+const WINDOW_BYTES = 2 * 1024 * 1024;
 const WINDOWS = 4;
 const COPY_BYTES = 1024 * 1024;
 
@@ -113,16 +116,14 @@ interface Window {
   readonly done: Promise<Error | undefined>;
 }
 
-async function fill(content: Content, appender: Appender, options: SaveOptions): Promise<number> {
+async function fillOnce(content: Content, appender: Appender, options: SaveOptions): Promise<void> {
   const { signal, onBytes, windowBytes = WINDOW_BYTES, windows: width = WINDOWS } = options;
   const queue: Window[] = [];
   const stop = new AbortController();
   const together = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  let fetched = 0;
   let next = appender.length;
   const append = (offset: number, bytes: Uint8Array): void => {
     const fresh = appender.append(offset, bytes);
-    fetched += fresh;
     onBytes?.(fresh, false);
   };
   const drain = (window: Window): void => {
@@ -165,7 +166,21 @@ async function fill(content: Content, appender: Appender, options: SaveOptions):
     stop.abort();
     await Promise.all(queue.map(({ done }) => done));
   }
-  return fetched;
+}
+
+/** A time limit that ran out while bytes came says that the link is slow: then it goes on with one request at a time. */
+async function fill(content: Content, appender: Appender, options: SaveOptions): Promise<void> {
+  let adapted = options;
+  for (;;) {
+    const before = appender.length;
+    try {
+      await fillOnce(content, appender, adapted);
+      return;
+    } catch (error) {
+      if (!isRiffleError(error) || error.code !== "timeout" || appender.length === before) throw error;
+      adapted = { ...options, windows: 1 };
+    }
+  }
 }
 
 async function attemptSave(content: Content, part: string, options: SaveOptions): Promise<Saved | "mismatch"> {
@@ -176,7 +191,8 @@ async function attemptSave(content: Content, part: string, options: SaveOptions)
     const appender = new Appender(fd, content.size, hasher);
     const resumedBytes = appender.resume();
     if (resumedBytes > 0) options.onBytes?.(resumedBytes, true);
-    const fetchedBytes = await fill(content, appender, options);
+    await fill(content, appender, options);
+    const fetchedBytes = appender.length - resumedBytes;
     if (appender.digest() !== digest) return "mismatch";
     return { fetchedBytes, resumedBytes, verified: digest !== undefined };
   } finally {

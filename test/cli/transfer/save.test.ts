@@ -15,7 +15,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../../src/bytes/digest.ts";
 import type { ByteRange } from "../../../src/bytes/range.ts";
 import { isSaved, partPath, saveContent, type Content } from "../../../src/cli/transfer/save.ts";
-import { isRiffleError } from "../../../src/errors.ts";
+import { isRiffleError, RiffleError } from "../../../src/errors.ts";
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "riffle-save-"))));
@@ -158,6 +158,31 @@ test("a source that ends early without a word is an error", async () => {
   const { content } = fake(bytes);
   const short: Content = { ...content, fetch: (range, sink) => Promise.resolve(sink(range.start, bytes.slice(0, 10))) };
   expect(await codeOf(saveContent(short, join(folder, "file")))).toBe("misbehaved");
+});
+
+test("a time limit that ran out while bytes came is no end: it goes on with one request at a time", async () => {
+  const bytes = bytesOf(9000);
+  const { content, asked } = fake(bytes);
+  let left = 3;
+  const slow: Content = {
+    ...content,
+    fetch: async (range, sink, signal) => {
+      const half = { start: range.start, end: range.start + (range.end - range.start) / 2 };
+      await content.fetch(left > 0 ? half : range, sink, signal);
+      left -= 1;
+      if (left >= 0) throw new RiffleError("timeout", "it did not arrive within 1 s");
+    },
+  };
+  const saved = await saveContent(slow, join(folder, "file"), { windowBytes: 1000, windows: 2 });
+  expect(saved).toEqual({ fetchedBytes: 9000, resumedBytes: 0, verified: true });
+  expect(Buffer.compare(readFileSync(join(folder, "file")), bytes)).toBe(0);
+  expect(asked.slice(0, 4).map(({ start }) => start)).toEqual([0, 500, 1000, 1500]);
+});
+
+test("a time limit that ran out without a byte is the end", async () => {
+  const { content } = fake(bytesOf(100));
+  const silent: Content = { ...content, fetch: () => Promise.reject(new RiffleError("timeout", "nothing came")) };
+  expect(await codeOf(saveContent(silent, join(folder, "file")))).toBe("timeout");
 });
 
 test("an abort stops the requests under way, and the rest is kept", async () => {

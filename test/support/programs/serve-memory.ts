@@ -1,7 +1,6 @@
 /** Mounts the conformance tree and obeys its parent, which reads the mount: `fork` it with a JSON argument. */
-import { kernelBackend } from "../../../src/mount/kernel-backend.ts";
-import { libfuseBackend } from "../../../src/mount/libfuse-backend.ts";
 import { conformanceEntries, servedMemory } from "../served-memory.ts";
+import { compiledBackend } from "./compiled.ts";
 
 export interface ServeMemoryArguments {
   readonly backend: "kernel" | "libfuse";
@@ -19,8 +18,10 @@ export type ServeMemoryCommand =
 
 const args = JSON.parse(process.argv[2] ?? "{}") as ServeMemoryArguments;
 const memory = servedMemory(conformanceEntries(args.many));
-const backend = args.backend === "kernel" ? kernelBackend() : libfuseBackend();
-const say = (message: object): void => void process.send?.(message);
+const backend = await compiledBackend(args.backend);
+const say = (message: object): void => {
+  if (process.connected) process.send?.(message);
+};
 let reason = "none";
 
 try {

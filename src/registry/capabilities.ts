@@ -1,0 +1,109 @@
+import type { Digest } from "../bytes/digest.ts";
+import { isRiffleError } from "../errors.ts";
+import { isRedirect, MAX_HOPS, redirectTarget } from "../fetch/redirect.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { RegistryReference } from "../oci/reference.ts";
+import { connectRegistry, type RegistryConnection, type RegistryOptions } from "./open-registry.ts";
+import { referrersByApi } from "./referrers.ts";
+import { askRegistry, isWebPage } from "./registry-http.ts";
+
+export interface RegistryCapabilities {
+  readonly host: string;
+  readonly scheme: "https" | "http";
+  /** Whether `/v2/` answers as a registry; what it states of its version. */
+  readonly isRegistry: boolean;
+  readonly apiVersion?: string;
+  /** How it asked for credentials. */
+  readonly authentication: "anonymous" | "basic" | "bearer";
+  /** What a closed range of a blob is answered with; absent without a blob. */
+  readonly ranges?: "partial" | "whole" | "refused";
+  /** The origins that a blob request is redirected to, in order; absent without a blob. */
+  readonly redirects?: readonly string[];
+  /** Whether it has the referrers API; absent without a subject. */
+  readonly referrersApi?: boolean;
+}
+
+const MAX_PING_BYTES = 1024 * 1024;
+
+/**
+ * Asks a registry what it can do: one request for `/v2/`, one range of two bytes of `blob`, one for the referrers of
+ * `subject`, redirects and tokens beside. Rejects only when the registry cannot be reached or refuses credentials.
+ */
+export async function registryCapabilities(
+  reference: RegistryReference,
+  options: RegistryOptions & { readonly blob?: Descriptor; readonly subject?: Digest } = {},
+): Promise<RegistryCapabilities> {
+  const { blob, subject } = options;
+  const scope = `repository:${reference.repository}:pull`;
+  const connection = connectRegistry({ host: reference.host, scope }, options);
+  try {
+    const base = await connection.endpoint.base();
+    const ping = await pingRegistry(connection, options);
+    const range = blob === undefined || blob.size === 0 ? {} : await probeRange(reference, blob, connection);
+    const referrers =
+      subject === undefined
+        ? undefined
+        : await referrersByApi(reference.repository, subject, { ...options, ...connection });
+    return {
+      host: reference.host,
+      scheme: base.protocol === "https:" ? "https" : "http",
+      ...ping,
+      authentication: connection.authorizer.kind,
+      ...range,
+      ...(subject === undefined ? {} : { referrersApi: referrers !== undefined }),
+    };
+  } finally {
+    await connection.close();
+  }
+}
+
+async function pingRegistry(
+  connection: RegistryConnection,
+  options: RegistryOptions,
+): Promise<Pick<RegistryCapabilities, "isRegistry" | "apiVersion">> {
+  try {
+    const answer = await askRegistry(
+      { path: "v2/", kind: "other", accept: "application/json", what: "/v2/", limit: MAX_PING_BYTES },
+      { ...options, ...connection },
+    );
+    const apiVersion = answer.headers["docker-distribution-api-version"];
+    const isRegistry = answer.status === 200 && !isWebPage(answer);
+    return apiVersion === undefined ? { isRegistry } : { isRegistry, apiVersion: apiVersion.slice(0, 80) };
+  } catch (error) {
+    // A registry may keep `/v2/` for those who log in and give the repository to all.
+    if (isRiffleError(error) && error.code === "credentials") return { isRegistry: true };
+    throw error;
+  }
+}
+
+async function probeRange(
+  reference: RegistryReference,
+  blob: Descriptor,
+  { client, endpoint, authorizer }: RegistryConnection,
+): Promise<Pick<RegistryCapabilities, "ranges" | "redirects">> {
+  const base = await endpoint.base();
+  const redirects: string[] = [];
+  const range = `bytes=0-${Math.min(1, blob.size - 1)}`;
+  let url = new URL(`v2/${reference.repository}/blobs/${blob.digest}`, base);
+  let isChallenged = false;
+  for (;;) {
+    const response = await client.send(url, { kind: "blob", headers: { ...(await authorizer.headers(url)), range } });
+    const { status } = response;
+    if (isRedirect(status) && redirects.length < MAX_HOPS) {
+      response.discard();
+      url = redirectTarget(url, response.headers["location"], { status });
+      redirects.push(url.origin);
+      continue;
+    }
+    if (status === 401 && !isChallenged) {
+      isChallenged = true;
+      const again = await authorizer.challenged(url, response);
+      if (again) {
+        response.discard();
+        continue;
+      }
+    }
+    response.discard();
+    return { ranges: status === 206 ? "partial" : status === 200 ? "whole" : "refused", redirects };
+  }
+}

@@ -1,0 +1,3 @@
+import { daemonEndings } from "../conformance/daemon-endings.ts";
+
+daemonEndings("libfuse");
