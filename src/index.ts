@@ -1,6 +1,9 @@
+import { homedir } from "node:os";
 import type { Artifact } from "./artifact/artifact.ts";
 import { openArtifact, type OpenOptions } from "./artifact/open-artifact.ts";
 import { mountArtifact, type ArtifactMount, type ArtifactMountOptions } from "./mount/mount-artifact.ts";
+import { parseReference } from "./oci/reference.ts";
+import type { CredentialSource } from "./registry/credential.ts";
 
 export type { Artifact, Entry } from "./artifact/artifact.ts";
 export type { ArtifactFile } from "./artifact/artifact-file.ts";
@@ -13,6 +16,7 @@ export { isRiffleError, RiffleError, type ErrorCode, type ErrorFacts } from "./e
 export type { TreeWarning } from "./layers/names.ts";
 export type { ArtifactMount, ArtifactMountOptions } from "./mount/mount-artifact.ts";
 export type { Descriptor } from "./oci/descriptor.ts";
+export type { Credential, CredentialSource } from "./registry/credential.ts";
 export type { ImageManifest, IndexManifest, Manifest } from "./oci/manifest.ts";
 
 /** An opened artifact that can also be mounted. */
@@ -21,12 +25,31 @@ export interface OpenedArtifact extends Artifact {
   mount(directory: string, options?: ArtifactMountOptions): Promise<ArtifactMount>;
 }
 
+/** What `docker login`, `podman login` and their helpers keep for the reference's host; read when it is first asked for. */
+function dockerCredentials(text: string): CredentialSource | undefined {
+  const reference = parseReference(text);
+  if (reference.kind === "layout") return undefined;
+  const { REGISTRY_AUTH_FILE: authFile, DOCKER_CONFIG: dockerConfig, XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
+  return async () => {
+    const { loadCredential } = await import("./registry/load-credential.ts");
+    const places = {
+      home: homedir(),
+      ...(authFile === undefined ? {} : { authFile }),
+      ...(dockerConfig === undefined ? {} : { dockerConfig }),
+      ...(runtimeDirectory === undefined ? {} : { runtimeDirectory }),
+    };
+    return loadCredential(reference.host, places, { repository: reference.repository });
+  };
+}
+
 /**
  * Opens what `reference` names: resolves it, pins the digest, and fetches the manifest. Rejects with a `RiffleError`.
- * Nothing is printed; the cache is `options.cacheDir`, or memory alone without it.
+ * Nothing is printed; the cache is `options.cacheDir`, or memory alone without it. Credentials
+ * are `options.credentials`, or those of the Docker and Podman files.
  */
 export async function open(reference: string, options: OpenOptions = {}): Promise<OpenedArtifact> {
-  const artifact = await openArtifact(reference, options);
+  const credentials = options.credentials ?? dockerCredentials(reference);
+  const artifact = await openArtifact(reference, { ...options, ...(credentials === undefined ? {} : { credentials }) });
   const mounts = new Set<ArtifactMount>();
   const mount = async (directory: string, mountOptions?: ArtifactMountOptions): Promise<ArtifactMount> => {
     const mounted = await mountArtifact(artifact, { ...mountOptions, mountpoint: directory });

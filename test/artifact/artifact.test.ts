@@ -29,7 +29,10 @@ beforeEach(async () => {
 });
 
 const bytesOf = (size: number, seed: number): Uint8Array => patternBytes(seed, 0, size);
-const content = (bytes: Uint8Array): { readonly kind: "bytes"; readonly bytes: Uint8Array } => ({ kind: "bytes", bytes });
+const content = (bytes: Uint8Array): { readonly kind: "bytes"; readonly bytes: Uint8Array } => ({
+  kind: "bytes",
+  bytes,
+});
 
 async function open(reference: string, options: OpenOptions = {}): Promise<Artifact> {
   const artifact = await openArtifact(reference, { cacheDir, ...options });
@@ -84,7 +87,9 @@ describe("opening", () => {
       buildArtifact({ files: [{ title: "x.bin", content: content(bytesOf(7, 1)) }] }),
       buildArtifact({ files: [{ title: "x.bin", content: content(bytesOf(9, 2)) }] }),
     ]);
-    await Promise.all([one, two].map((built, i) => seedArtifact(registry, { repository: "t/index", tag: `e${i}` }, built)));
+    await Promise.all(
+      [one, two].map((built, i) => seedArtifact(registry, { repository: "t/index", tag: `e${i}` }, built)),
+    );
     const index = buildIndex([
       { ...one.descriptor, annotations: { "org.opencontainers.image.ref.name": "first" } },
       two.descriptor,
@@ -102,7 +107,11 @@ describe("opening", () => {
     const built = await buildArtifact({ files: [{ title: "arm.bin", content: content(bytesOf(3, 1)) }] });
     await seedArtifact(registry, { repository: "t/platforms", tag: "arm" }, built);
     const index = buildIndex([{ ...built.descriptor, platform: { os: "linux", architecture: "arm64" } }]);
-    await registry.addManifest("t/platforms", { mediaType: index.descriptor.mediaType, bytes: index.bytes, tag: "all" });
+    await registry.addManifest("t/platforms", {
+      mediaType: index.descriptor.mediaType,
+      bytes: index.bytes,
+      tag: "all",
+    });
     const artifact = await open(`${registry.host}/t/platforms:all`, { platform: "linux/arm64" });
     expect(artifact.digest).toBe(built.descriptor.digest);
     await expect(open(`${registry.host}/t/platforms:all`, { platform: "plan9/386" })).rejects.toMatchObject({
