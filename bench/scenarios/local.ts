@@ -73,7 +73,7 @@ export const mmapTouches: Scenario = {
 /** 4 KiB random reads by four jobs; reads a second. */
 async function fio(file: string, direct: boolean): Promise<number> {
   const { stdout } = await runWell("fio", [
-    ..."--name=riffle --rw=randread --bs=4k --numjobs=4 --ioengine=psync --runtime=3 --time_based --group_reporting --readonly --norandommap --output-format=json".split(
+    ..."--name=riffle --rw=randread --bs=4k --numjobs=4 --ioengine=psync --runtime=3 --time_based --group_reporting --readonly --invalidate=0 --norandommap --output-format=json".split(
       " ",
     ),
     `--filename=${file}`,
