@@ -196,6 +196,8 @@ async function attemptSave(content: Content, part: string, options: SaveOptions)
     if (appender.digest() !== digest) return "mismatch";
     return { fetchedBytes, resumedBytes, verified: digest !== undefined };
   } finally {
+    // Nothing came: there is nothing to go on from.
+    if (fstatSync(fd).size === 0 && content.size > 0) rmSync(part, { force: true });
     closeSync(fd);
   }
 }
@@ -215,7 +217,7 @@ export async function saveContent(content: Content, target: string, options: Sav
   }
   if (saved === "mismatch") {
     rmSync(part, { force: true });
-    throw new RiffleError("verification", `${content.id} does not have its digest`, {
+    throw new RiffleError("verification", `the bytes for ${target} do not have the digest ${content.digest ?? ""}`, {
       facts: { target, expected: content.digest ?? "" },
     });
   }
