@@ -51,6 +51,8 @@ export interface Saved {
 const WINDOW_BYTES = 2 * 1024 * 1024;
 const WINDOWS = 4;
 const COPY_BYTES = 1024 * 1024;
+/** A time limit in which less than this part of a request came is no slow link: else a drip would go on for ever. */
+const PROGRESS_PART = 1 / 32;
 
 /** Beside the final name, hidden, bound to the content, and short enough whatever the name's length is. */
 export function partPath(target: string, id: string): string {
@@ -177,7 +179,9 @@ async function fill(content: Content, appender: Appender, options: SaveOptions):
       await fillOnce(content, appender, adapted);
       return;
     } catch (error) {
-      if (!isRiffleError(error) || error.code !== "timeout" || appender.length === before) throw error;
+      const progress = (options.windowBytes ?? WINDOW_BYTES) * PROGRESS_PART;
+      const isSlow = isRiffleError(error) && error.code === "timeout" && appender.length - before >= progress;
+      if (!isSlow) throw error;
       adapted = { ...options, windows: 1 };
     }
   }
