@@ -29,6 +29,10 @@ export class RecordAppender {
     });
   }
 
+  get isIdle(): boolean {
+    return this.#running === undefined;
+  }
+
   /** Resolves when nothing waits; never rejects. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;

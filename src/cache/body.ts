@@ -32,7 +32,7 @@ export interface Body {
   readonly proving: Proving;
 }
 
-export interface SlotHand {
+interface SlotHand {
   readonly handle: number;
   setMarks(offsets: readonly number[]): void;
 }

@@ -63,7 +63,7 @@ export function planEviction(
   return { evict, bytesAfter: bytes };
 }
 
-/** Removes units; returns the bytes they held. */
+/** Removes units; returns the bytes they held. Who opened one meanwhile keeps what it has. */
 export async function evictUnits(root: string, units: readonly StoredUnit[]): Promise<number> {
   let freed = 0;
   for (const unit of units) {

@@ -9,8 +9,9 @@ import { REAL_FILES, type CacheFiles } from "./files.ts";
 export type Proof = "transport" | "chunk" | "full";
 
 /**
- * What is held of one content id, shared by all in this process who open the same id. Reference-counted: each `open`
- * has its `close`. Disk trouble is never an error here: it turns into misses (and one log line).
+ * What is held of one content id, shared by all in this process who open the same id and size: `open` gives them the same
+ * object, and each `open` has its `close`. Nothing is read from disk before the first question. Disk trouble is never an error
+ * here: it turns into misses (and one log line).
  */
 export interface CacheEntry {
   readonly id: string;
@@ -18,13 +19,22 @@ export interface CacheEntry {
   readonly proof: Proof;
   /** Bytes held. */
   readonly heldBytes: number;
-  /** Where `WarmReader` finds this entry in any thread; 0 when it cannot (memory only, arena full). Changes with the generation. */
+  /**
+   * Where `WarmReader` finds this entry in any thread; 0 when it cannot (memory only, arena full). One number from open to
+   * close, and never another content's: a reader that has an old one only misses.
+   */
   readonly slot: number;
   /** The parts of `range`, grown to pages and cut at `size`, that are not held; looks at what other processes added. */
   missing(range: ByteRange): readonly ByteRange[];
   /** The bytes, or undefined when any of them is not held. */
   read(range: ByteRange): Promise<Uint8Array | undefined>;
-  /** Keeps whole pages: `offset` is a multiple of PAGE_BYTES; the end is one too, or is `size`. Held once it resolves; never rejects. */
+  /** The same at once, into `target` (at least as long): for pages that the kernel most likely has. False is a miss. */
+  readInto(range: ByteRange, target: Uint8Array): boolean;
+  /**
+   * Keeps whole pages: `offset` is a multiple of PAGE_BYTES; the end is one too, or is `size` (what is cut elsewhere is trimmed). `bytes`
+   * must not change before it resolves; it never rejects. Then the pages are held. In memory they go when the budget wants
+   * them, but not before another 8 MiB were written by anyone: so up to 8 MiB can be read right after their write.
+   */
   write(offset: number, bytes: Uint8Array, options?: { readonly verified?: boolean }): Promise<void>;
   /** When every byte is held: hashes them in another thread, then marks them `full` or throws them away. */
   verify(digest: Digest, signal?: AbortSignal): Promise<"full" | "incomplete" | "mismatch">;
@@ -32,9 +42,13 @@ export interface CacheEntry {
   discard(): void;
   /** Offsets at which a warm read in a worker must tell the main thread (see `WarmResult.crossed`); at most 8. */
   setMarks(offsets: readonly number[]): void;
-  /** The one local file that holds the content whole, at its own offsets; undefined while not all is held or it lies in segments. */
+  /**
+   * The one local file that holds the content whole, at its own offsets; undefined while not all is held or it lies in segments.
+   * The cache may close `fd` when others need descriptors: hand it on (to the kernel, which keeps its own hold) or open
+   * `path` anew before you wait for anything. The file at `path` may be evicted by another process; an open one stays.
+   */
   backing(): { readonly fd: number; readonly path: string } | undefined;
-  /** Called when everything has come to be held (once for each generation). */
+  /** Called soon after everything has come to be held, or is found to be by a first question; again after a discard. */
   onComplete(listener: () => void): void;
   close(): void;
 }
@@ -54,7 +68,7 @@ export interface Cache {
   status(): Promise<CacheStatus>;
   /** Evicts all that nobody has open. */
   clear(): Promise<{ readonly freedBytes: number }>;
-  /** The shared state that a `WarmReader` in a worker thread needs; structured-clonable. Undefined when memory only. */
+  /** The shared state that a `WarmReader` in a worker thread needs; structured-clonable. */
   readonly warm: WarmHandle | undefined;
   /** Syncs and ends; open entries turn into misses. */
   close(): Promise<void>;

@@ -1,18 +1,18 @@
 import { promises as fsp } from "node:fs";
 import { Arena } from "./arena.ts";
 import { bootTag } from "./extent-log.ts";
-import { evictUnits, planEviction, surveyUnits, sweepTrash } from "./budget.ts";
+import { evictUnits, surveyUnits, sweepTrash } from "./budget.ts";
 import type { Cache, CacheEntry, CacheOptions, CacheStatus, WarmHandle } from "./cache.ts";
 import { Descriptors } from "./descriptors.ts";
 import { contentDirectory, type CachePlace } from "./directory.ts";
 import { DiskBody } from "./disk-body.ts";
 import { Entry, type EntryHost } from "./entry.ts";
 import type { CacheFiles } from "./files.ts";
+import { Filling, openContents } from "./filling.ts";
 import { ForeignBody } from "./foreign-body.ts";
 import { HashThread } from "./hash-thread.ts";
 import { MemoryStore } from "./memory-pages.ts";
 import { Quarantine } from "./quarantine.ts";
-import type { Unit } from "./unit.ts";
 import type { Tidied, UnitHost } from "./unit-life.ts";
 
 /** A segment is what eviction takes at once; with the leaf of a bitmap it has 256 MiB in common. */
@@ -23,12 +23,6 @@ const SEGMENTED_FROM = 1 / 4;
 const TROUBLE_MS = 60_000;
 /** A `used` file is touched no more often. */
 const TOUCH_MS = 60_000;
-/** While filling is stopped: how often it is asked whether it may go on. */
-const FULL_MS = 60_000;
-/** A segment that main did not read for so long may be evicted though its content is open. */
-const SEGMENT_IDLE_MS = 30_000;
-/** Others write too: how often usage is measured anew while we write. */
-const SURVEY_MS = 10 * 60_000;
 
 export interface ChunkCacheParts {
   readonly place: CachePlace | undefined;
@@ -38,11 +32,6 @@ export interface ChunkCacheParts {
     Pick<CacheOptions, "limitBytes" | "memoryBytes" | "maxOpenFiles" | "freeSpace" | "now" | "log" | "idleMs">
   > &
     Pick<CacheOptions, "directory" | "segmentBytes" | "arenaBytes">;
-}
-
-interface OpenUnit {
-  readonly unit: Unit;
-  readonly segmented: boolean;
 }
 
 /** The cache of one process: what its entries share, and the work in the background. */
@@ -58,17 +47,13 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   readonly #memory: MemoryStore;
   readonly #entries = new Map<string, Entry>();
   readonly #bodies = new Map<Entry, DiskBody>();
+  readonly #filling: Filling | undefined;
   readonly #touched = new Map<Entry, number>();
   readonly #jobs = new Set<Promise<void>>();
   readonly #dirty = new Set<Tidied>();
   #idle: NodeJS.Timeout | undefined;
   #troubleAt: number | undefined;
-  #full = false;
   #closed = false;
-  #usage = 0;
-  #surveyedAt: number | undefined;
-  #writtenSince = 0;
-  #surveying: Promise<void> | undefined;
 
   constructor(parts: ChunkCacheParts) {
     const { options } = parts;
@@ -80,7 +65,14 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     this.quarantine = new Quarantine(this.#arena.words);
     this.descriptors = new Descriptors(options.maxOpenFiles);
     this.#memory = new MemoryStore(options.memoryBytes);
-    if (parts.place !== undefined) this.background(sweepTrash(parts.place.root, this.now()));
+    if (parts.place === undefined) return;
+    this.#filling = new Filling(parts.place.root, {
+      ...options,
+      files: this.files,
+      open: () => openContents(this.#bodies.values()),
+      jobs: this,
+    });
+    this.background(sweepTrash(parts.place.root, this.now()));
   }
 
   get trash(): string {
@@ -129,9 +121,14 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   async clear(): Promise<{ readonly freedBytes: number }> {
     const { place } = this.#parts;
     if (place === undefined) return { freedBytes: 0 };
-    const open = this.#openUnits();
-    const units = (await surveyUnits(place.root)).filter((unit) => !open.has(unit.directory));
-    return { freedBytes: await evictUnits(place.root, units) };
+    const units = await surveyUnits(place.root);
+    const { isOpen } = openContents(this.#bodies.values());
+    return {
+      freedBytes: await evictUnits(
+        place.root,
+        units.filter((unit) => !isOpen(unit.directory)),
+      ),
+    };
   }
 
   async close(): Promise<void> {
@@ -173,9 +170,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
   }
 
   mayFill(): boolean {
-    // Nobody writes while it is full, so this is where it is found out that it no longer is.
-    if (this.#full && Math.abs(this.now() - (this.#surveyedAt ?? 0)) > FULL_MS) this.#survey();
-    return !this.#full && !this.#closed;
+    return !this.#closed && this.#filling?.mayFill() === true;
   }
 
   trouble(code: string): void {
@@ -183,16 +178,11 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     if (last !== undefined && Math.abs(this.now() - last) < TROUBLE_MS) return;
     this.#troubleAt = this.now();
     this.#parts.options.log(`cache: the disk takes no more (${code}); going on in memory`);
-    this.#survey();
+    this.#filling?.survey();
   }
 
   wrote(bytes: number): void {
-    this.#usage += bytes;
-    this.#writtenSince += bytes;
-    const since = this.#surveyedAt === undefined ? Infinity : Math.abs(this.now() - this.#surveyedAt);
-    const slack = Math.min(64 * 1024 * 1024, this.#parts.options.limitBytes / 16);
-    const over = this.#usage > this.#parts.options.limitBytes;
-    if (since > SURVEY_MS || (over && this.#writtenSince > 0) || this.#writtenSince > slack * 16) this.#survey();
+    this.#filling?.wrote(bytes);
   }
 
   used(entry: Entry): void {
@@ -234,63 +224,12 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     return size > limitBytes * SEGMENTED_FROM && size > segmentBytes ? segmentBytes : undefined;
   }
 
-  #openUnits(): Map<string, OpenUnit> {
-    const open = new Map<string, OpenUnit>();
-    for (const body of this.#bodies.values())
-      for (const unit of body.units()) open.set(unit.directory, { unit, segmented: body.isSegmented });
-    return open;
-  }
-
   /** One after the other: nobody waits for it. Stops when the cache closes, which syncs what is worth it. */
   async #tidyDirty(): Promise<void> {
-    for (const unit of [...this.#dirty]) {
+    for (const unit of Array.from(this.#dirty)) {
       if (this.#closed) return;
       this.#dirty.delete(unit);
       await unit.tidy();
     }
-  }
-
-  #survey(): void {
-    if (this.#surveying !== undefined || this.#closed) return;
-    this.#surveying = this.#measureAndEvict().finally(() => {
-      this.#surveying = undefined;
-    });
-    this.background(this.#surveying);
-  }
-
-  /** Measures what the cache takes, evicts down to the budget, and decides whether filling may go on. */
-  async #measureAndEvict(): Promise<void> {
-    const { place, options, files } = this.#parts;
-    if (place === undefined) return;
-    this.#surveyedAt = this.now();
-    this.#writtenSince = 0;
-    const limit = options.limitBytes;
-    const units = await surveyUnits(place.root);
-    const open = this.#openUnits();
-    let plan = planEviction(units, { limit, keep: (directory) => open.has(directory) });
-    if (plan.bytesAfter > limit) {
-      // What is open stays, but for segments of large contents that nobody asks for at present.
-      const idle = new Set(
-        units.filter((unit) => this.#isIdleSegment(unit.directory, open)).map((unit) => unit.directory),
-      );
-      plan = planEviction(units, { limit, keep: (directory) => open.has(directory) && !idle.has(directory) });
-    }
-    for (const unit of plan.evict) open.get(unit.directory)?.unit.discard();
-    await evictUnits(
-      place.root,
-      plan.evict.filter((unit) => !open.has(unit.directory)),
-    );
-    this.#usage = plan.bytesAfter;
-    const facts = await files.facts(place.root);
-    const short = facts.freeBytes < Math.max(options.freeSpace.bytes, facts.totalBytes * options.freeSpace.ratio);
-    const full = short || plan.bytesAfter > limit;
-    if (full && !this.#full && !this.#closed)
-      options.log(`cache: ${short ? "the disk is nearly full" : "what is open fills the budget"}; going on in memory`);
-    this.#full = full;
-  }
-
-  #isIdleSegment(directory: string, open: ReadonlyMap<string, OpenUnit>): boolean {
-    const found = open.get(directory);
-    return found?.segmented === true && Math.abs(this.now() - found.unit.usedAt) > SEGMENT_IDLE_MS;
   }
 }

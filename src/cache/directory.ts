@@ -6,7 +6,7 @@ import { isDigest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
 import { errorCode, type CacheFiles } from "./files.ts";
 
-export const LAYOUT_VERSION = "1";
+const LAYOUT_VERSION = "1";
 
 /** https://bford.info/cachedir/ */
 const CACHEDIR_TAG = `Signature: 8a477f597d28d172789f06886806bc55

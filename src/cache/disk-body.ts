@@ -57,6 +57,11 @@ export class DiskBody implements Body, Proving {
     return this;
   }
 
+  /** Of the whole content: a unit's, or that of its segments. */
+  get directory(): string {
+    return this.#directory;
+  }
+
   get isSegmented(): boolean {
     return this.#options.segmentBytes !== undefined;
   }

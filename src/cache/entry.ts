@@ -152,7 +152,7 @@ export class Entry implements CacheEntry {
       this.discard();
       return "mismatch";
     }
-    if (parts === undefined) this.#provenInMemory = true;
+    if (parts === undefined || parts.length === 0) this.#provenInMemory = true;
     else for (const part of parts) if (!(await part.prove())) return "incomplete";
     return "full";
   }

@@ -35,10 +35,6 @@ export class ExtentIndex {
     return this.#pending.length;
   }
 
-  isVerified(pages: ByteRange): boolean {
-    return this.whole || this.#verified.has(pages.start, pages.end);
-  }
-
   /** Pages of a range that are not known to be checked. */
   unverified(pages: ByteRange): readonly ByteRange[] {
     return this.whole ? [] : this.#verified.absent(pages.start, pages.end);

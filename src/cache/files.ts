@@ -1,6 +1,6 @@
 import fs from "node:fs";
 
-export interface FileSystemFacts {
+interface FileSystemFacts {
   /** The magic number of statfs(2). */
   readonly type: number;
   readonly totalBytes: number;

@@ -65,6 +65,8 @@ export class UnitLife implements DescriptorOwner {
   readonly #appender: RecordAppender;
   #open: HeldFiles | undefined;
   #seen = 0;
+  /** Bytes that we appended behind those, and need not read. */
+  #own = 0;
   #torn = false;
   #over = false;
 
@@ -130,10 +132,16 @@ export class UnitLife implements DescriptorOwner {
     const held = this.files();
     if (held === undefined || this.#torn) return;
     const size = fstatSync(held.log).size;
-    if (size === this.#seen) return;
+    if (size === this.#seen + this.#own) {
+      this.#seen = size;
+      this.#own = 0;
+      return;
+    }
     if (size < this.#seen || size > LOG_BYTES_MAX) return this.#foundTorn();
     const tail = Buffer.alloc(size - this.#seen);
     if (!readFullyNow(this.#options.host.files, held.log, { target: tail, position: this.#seen })) return;
+    // What is being appended right now may or may not be in there: NaN until a read that knows.
+    this.#own = this.#appender.isIdle ? 0 : NaN;
     const { records, bytesUsed, torn } = decodeRecords(tail);
     this.#options.window.lowerProof();
     const dataBytes = fstatSync(held.data).size;
@@ -181,6 +189,7 @@ export class UnitLife implements DescriptorOwner {
 
   async append(held: HeldFiles, records: readonly LogRecord[]): Promise<void> {
     await this.#appender.append(held, records.map(encodeRecord));
+    this.#own += records.length * RECORD_BYTES;
   }
 
   /** Appends a record that speaks of what is on stable storage. Rejects when that cannot be had. */
@@ -215,6 +224,7 @@ export class UnitLife implements DescriptorOwner {
       this.#options.host.background(repairUnit(this.#place, { data: held.data, log }));
       this.#options.host.descriptors.remove(this);
       this.giveUp();
+      this.#own = 0;
       this.#torn = false;
     } catch {
       this.end();

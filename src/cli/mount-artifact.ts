@@ -1,13 +1,14 @@
-import type { ArtifactStats, MountFacts } from "../artifact/accounting.ts";
+import type { ArtifactStats } from "../artifact/accounting.ts";
 import type { Artifact } from "../artifact/artifact.ts";
-import type { EndReason, Mounted, PageCache } from "../mount/backend.ts";
+import type { EndReason, PageCache } from "../mount/backend.ts";
+import { chooseBackend, type BackendName } from "../mount/choose-backend.ts";
+import { mountFacts } from "../mount/mount-artifact.ts";
 import { startMountSession, type MountSession } from "../mount/mount-session.ts";
-import { chooseBackend } from "./backend.ts";
 import type { Log } from "./log.ts";
 import { openOrdered, type OpenOrder } from "./open.ts";
 
 export interface MountWords {
-  readonly backend: "auto" | "kernel" | "libfuse";
+  readonly backend: BackendName;
   readonly allowOther: boolean;
   readonly uid: number;
   readonly gid: number;
@@ -35,13 +36,6 @@ export interface ArtifactMount {
   stats(): ArtifactStats;
 }
 
-/** What the mount adds to the counters of its artifact. */
-function factsOf(mounted: Mounted, mountpoint: string): MountFacts {
-  const { reads, bytesRead, bytesProven } = mounted.counters();
-  const warm = { reads, bytes: bytesRead, bytesProven };
-  return { mountpoint, backend: mounted.backend, passthrough: mounted.passthrough, warm };
-}
-
 /** Opens and mounts. Rejects with nothing left behind. */
 export async function mountArtifact(
   order: MountOrder,
@@ -59,6 +53,8 @@ export async function mountArtifact(
       directory: order.runtimeDir,
       reference: artifact.reference,
       digest: artifact.digest,
+      // `riffle run` lives for its command: it is not to be killed for the sake of its mount.
+      isDedicated: order.isPrivate !== true,
       stats: () => artifact.stats(),
       ...(order.logPath !== undefined && { logPath: order.logPath }),
       ...(order.isPrivate === true && { isPrivate: true }),
@@ -69,7 +65,7 @@ export async function mountArtifact(
       return reason;
     };
     const { mountpoint } = session.state;
-    artifact.mounted(() => factsOf(session.mounted, mountpoint));
+    artifact.mounted(() => mountFacts(session.mounted, mountpoint));
     return { artifact, session, ended: finish(), stats: () => artifact.stats() };
   } catch (error) {
     await artifact.close();

@@ -16,7 +16,7 @@ export interface Asked {
 /** `part`: the body is the range asked for. `whole`: the body is the blob from its first byte. */
 export type BodyKind = "part" | "whole";
 
-export function factsOf(asked: Asked, status: number): ErrorFacts {
+function factsOf(asked: Asked, status: number): ErrorFacts {
   return { host: asked.host, digest: asked.id, status, start: asked.range.start, end: asked.range.end };
 }
 
@@ -45,7 +45,7 @@ function wrongSize(actual: number, asked: Asked & { readonly status: number }): 
 }
 
 /** The refusal that a status is. Never reads the body: a 416 may announce the length of the blob and send a few bytes. */
-export function statusError(response: HttpResponse, asked: Asked, nowMs: number): RiffleError {
+function statusError(response: HttpResponse, asked: Asked, nowMs: number): RiffleError {
   const { status, headers } = response;
   const about = { ...asked, status };
   if (status === 416) {

@@ -33,13 +33,17 @@ export class ByteBudget {
     return true;
   }
 
-  /** For demand: waits in order of arrival, except for small reads and while nothing else is under way. */
+  /** For demand: true when it needs not wait, as small reads never do. */
+  takeNow(bytes: number): boolean {
+    if (bytes > ALWAYS_BYTES && (this.#waiters.size > 0 || !this.#fits(bytes))) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  /** For demand: waits in order of arrival. */
   take(bytes: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(abortError(signal));
-    if (bytes <= ALWAYS_BYTES || (this.#waiters.size === 0 && this.#fits(bytes))) {
-      this.#used += bytes;
-      return Promise.resolve();
-    }
+    if (this.takeNow(bytes)) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiters.delete(waiter);

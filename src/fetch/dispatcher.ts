@@ -28,6 +28,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #queue = new Set<Flight>();
   readonly #running = new Set<Flight>();
+  readonly #flying = new Set<Promise<void>>();
   readonly #waits = new Map<Flight, AbortController>();
   #isRangeless = false;
 
@@ -40,8 +41,9 @@ export class Dispatcher {
     return [...this.#running, ...this.#queue];
   }
 
-  get queued(): readonly Flight[] {
-    return [...this.#queue];
+  /** Resolves when every flight that was sent has ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#flying);
   }
 
   get idle(): number {
@@ -84,7 +86,8 @@ export class Dispatcher {
       this.#queue.delete(flight);
       this.#running.add(flight);
       flight.isRunning = true;
-      void this.#fly(flight);
+      const flying = this.#fly(flight).finally(() => this.#flying.delete(flying));
+      this.#flying.add(flying);
     }
   }
 
@@ -103,7 +106,9 @@ export class Dispatcher {
     try {
       if (flight.charge === 0) {
         const bytes = flightLength(flight);
-        await this.#options.budget.take(bytes, flight.controller.signal);
+        const { budget } = this.#options;
+        // Without a turn of waiting where none is needed, or what was guessed would be sent first.
+        if (!budget.takeNow(bytes)) await budget.take(bytes, flight.controller.signal);
         flight.charge = bytes;
       }
       await this.#admit(flight);

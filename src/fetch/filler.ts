@@ -114,7 +114,7 @@ export class Filler {
     for (const flight of this.#dispatcher.flights()) {
       const { isSpeculative, handle: owner } = flight.options;
       if (!isSpeculative || owner !== handle || flight.segments.size > 0 || flight.isWhole) continue;
-      if (!flight.isRunning || flight.remaining > NEARLY_DONE_BYTES) this.#drop(flight);
+      if (!isNearlyDone(flight)) this.#drop(flight);
     }
   }
 
@@ -125,6 +125,7 @@ export class Filler {
       for (const { read } of flight.segments) read.fail(reason);
       this.#dispatcher.drop(flight, reason);
     }
+    await this.#dispatcher.settled();
     await this.#landing.settled();
   }
 
@@ -146,8 +147,9 @@ export class Filler {
       const advice = need.tries === 0 ? this.#options.advise(need.read) : undefined;
       if (advice === undefined) continue;
       advices.push({ advice, handle });
-      const holes = advice.extents.flatMap((extent) => this.#options.entry.missing(extent));
-      for (const range of this.#landing.take(holes)) wanted.push({ range, priority, need: undefined });
+      for (const range of advice.extents.flatMap((extent) => this.#absent(extent))) {
+        wanted.push({ range, priority, need: undefined });
+      }
     }
     this.#send(wanted);
     for (const need of needs) need.read.arrived();
@@ -161,11 +163,20 @@ export class Filler {
     const { entry } = this.#options;
     const holes = isForced ? [alignToPages(range, entry.size)] : entry.missing(range);
     if (!isForced) for (const held of subtractRanges(range, holes)) void this.#fromEntry(need, held);
-    let pieces = this.#landing.take(holes, read);
-    for (const { gathered } of this.#dispatcher.flights()) {
-      if (gathered !== undefined) pieces = takeBlock(gathered, pieces, read);
+    return this.#notHere(holes, read);
+  }
+
+  #absent(range: ByteRange): readonly ByteRange[] {
+    return this.#notHere(this.#options.entry.missing(range));
+  }
+
+  /** The parts of `holes` that have not arrived; what has, goes to `read`. What an aborted flight gathered does not count. */
+  #notHere(holes: readonly ByteRange[], read?: PendingRead): readonly ByteRange[] {
+    let rest = this.#landing.take(holes, read);
+    for (const { gathered, controller } of this.#dispatcher.flights()) {
+      if (gathered !== undefined && !controller.signal.aborted) rest = takeBlock(gathered, rest, read);
     }
-    return pieces;
+    return rest;
   }
 
   async #fromEntry(need: Need, range: ByteRange): Promise<void> {
@@ -238,8 +249,7 @@ export class Filler {
 
   /** Adds flights for what is not here of a range; false when there is no memory for it. */
   #guess(range: ByteRange, busy: readonly ByteRange[], handle: number | undefined, flights: Flight[]): boolean {
-    const holes = this.#landing.take(this.#options.entry.missing(range));
-    for (const piece of holes.flatMap((hole) => subtractRanges(hole, busy))) {
+    for (const piece of this.#absent(range).flatMap((hole) => subtractRanges(hole, busy))) {
       if (!this.#options.budget.tryTake(rangeLength(piece))) return false;
       const flight = this.#flight({ range: piece, priority: "prefetch" }, true, handle);
       flight.charge = rangeLength(piece);
@@ -264,8 +274,8 @@ export class Filler {
   #stopIfUnwanted(flight: Flight): void {
     const { isSpeculative } = flight.options;
     if (flight.segments.size > 0 || (isSpeculative && !flight.isWhole)) return;
-    const mayEnd = flight.isWhole ? this.#isWorthFinishing(flight) : flight.remaining <= NEARLY_DONE_BYTES;
-    if (!flight.isRunning || !mayEnd) this.#drop(flight);
+    const mayEnd = flight.isWhole ? this.#isWorthFinishing(flight) : isNearlyDone(flight);
+    if (!mayEnd) this.#drop(flight);
   }
 
   /** Whether to take the rest of a whole blob that nobody waits for: when it is little, or all that this registry gives. */
@@ -284,6 +294,7 @@ export class Filler {
     if (further !== undefined) return this.#recall(flight);
     this.#wholeAnswers += 1;
     for (const other of others) if (!other.isRunning) this.#recall(other);
+    this.#stopIfUnwanted(flight);
   }
 
   /** Takes the reads off a flight, to be planned anew, and ends it. */
@@ -312,6 +323,10 @@ export class Filler {
       else this.abandon(read, error ?? new RiffleError("internal", "a request ended without its bytes"));
     }
   }
+}
+
+function isNearlyDone(flight: Flight): boolean {
+  return flight.received > flight.range.start && flight.remaining <= NEARLY_DONE_BYTES;
 }
 
 function attach(flight: Flight, need: Need, within: readonly [ByteRange, ByteRange]): void {

@@ -131,8 +131,10 @@ export class Flight {
 
   /** The source starts over at an offset of its own: nothing of what was gathered is lost but a broken page. */
   #becomeWhole(offset: number): void {
-    if (offset % PAGE_BYTES !== 0) throw new RiffleError("internal", `bytes came from ${offset}, inside a page`);
-    if (offset !== this.received) void this.flush();
+    if (offset !== this.received) {
+      if (offset % PAGE_BYTES !== 0) throw new RiffleError("internal", `bytes came from ${offset}, inside a page`);
+      void this.flush();
+    }
     const isNews = !this.isWhole;
     this.isWhole = true;
     this.range = { start: Math.min(offset, this.range.start), end: this.options.size };

@@ -1,23 +1,13 @@
-import { readFile } from "node:fs/promises";
-import { createSecureContext, rootCertificates } from "node:tls";
 import type * as Undici from "undici";
 import { Limiter } from "../bytes/limiter.ts";
 import { abortError, RiffleError } from "../errors.ts";
 import { HttpExchange, type ExchangeLimits } from "./http-exchange.ts";
 import { failureReason, httpFailure } from "./http-failure.ts";
-import { proxyFor, type ProxySettings } from "./http-proxy.ts";
+import { DEFAULT_CONNECT_MS, loadTransport, type Transport, type TransportOptions } from "./http-transport.ts";
 import type { HttpClient, HttpMeter, HttpRequest, HttpResponse } from "./http.ts";
+import type { FetchLog } from "./log.ts";
 
-export interface HttpClientOptions {
-  /** PEM text of authorities to trust beside Node's bundled ones. */
-  readonly ca?: string;
-  /** The same from a file, read at the first request. */
-  readonly caFile?: string;
-  /** Accepts any certificate. */
-  readonly insecure?: boolean;
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY; nothing else is read from it, and the process's environment never. */
-  readonly proxies?: ProxySettings;
-  readonly connectTimeoutMs?: number;
+export interface HttpClientOptions extends TransportOptions {
   /** From the request's last byte to the answer's headers; a request can ask for its own. */
   readonly firstByteTimeoutMs?: number;
   /** Between two pieces of a body while its reader waits; a request can ask for its own. */
@@ -26,17 +16,16 @@ export interface HttpClientOptions {
   readonly connectionsPerOrigin?: number;
   readonly userAgent?: string;
   readonly meter?: HttpMeter;
+  /** Told of every exchange at `debug`: method, host, path without query, status, milliseconds. */
+  readonly log?: FetchLog;
+  /** Milliseconds of any clock, for the log. */
+  readonly now?: () => number;
 }
 
-const DEFAULT_CONNECT_MS = 10_000;
 const DEFAULT_FIRST_BYTE_MS = 30_000;
 const DEFAULT_STALL_MS = 30_000;
 /** Two blobs at the read path's eight requests each, doubled, so that metadata never waits behind them. */
 const DEFAULT_CONNECTIONS = 32;
-/** Idle connections outlive a reader's pauses; CDNs and nginx keep theirs for 20-75 s, and what they announce wins. */
-const KEEP_ALIVE_MS = 15_000;
-/** Presigned redirects carry kilobytes of query in one header. */
-const MAX_HEADER_BYTES = 64 * 1024;
 
 /** One origin's connections. A lane is one connection's client; the last one freed is the first to be used again. */
 interface Origin {
@@ -47,44 +36,9 @@ interface Origin {
   answered: boolean;
 }
 
-interface Transport {
-  readonly undici: typeof Undici;
-  readonly connect: Readonly<Record<string, unknown>>;
-}
-
 /** A connection pool over HTTP/1.1 (`HttpClient` says what it promises). undici is loaded by the first request. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   return new PooledClient(options);
-}
-
-async function loadTransport(options: HttpClientOptions): Promise<Transport> {
-  const [undici, connect] = await Promise.all([import("undici"), trustOptions(options)]);
-  return { undici, connect };
-}
-
-async function trustOptions(options: HttpClientOptions): Promise<Readonly<Record<string, unknown>>> {
-  const timeout = options.connectTimeoutMs ?? DEFAULT_CONNECT_MS;
-  const added = [options.ca, options.caFile === undefined ? undefined : await readAuthorities(options.caFile)];
-  const authorities = added.filter((pem) => pem !== undefined);
-  const insecure = options.insecure === true ? { rejectUnauthorized: false } : {};
-  if (authorities.length === 0) return { timeout, ...insecure };
-  try {
-    // One context for all connections: parsing the bundled authorities costs milliseconds each time.
-    return { timeout, ...insecure, secureContext: createSecureContext({ ca: [...rootCertificates, ...authorities] }) };
-  } catch (error) {
-    throw new RiffleError("usage", `${options.caFile ?? "the authority"} holds no PEM certificate`, { cause: error });
-  }
-}
-
-async function readAuthorities(file: string): Promise<string> {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw new RiffleError("usage", `cannot read the certificate file ${file}`, { cause: error });
-  });
-  if (!text.includes("-----BEGIN CERTIFICATE-----"))
-    throw new RiffleError("usage", `${file} holds no PEM certificate`, {
-      hint: "it must hold BEGIN CERTIFICATE lines",
-    });
-  return text;
 }
 
 class PooledClient implements HttpClient {
@@ -148,6 +102,7 @@ class PooledClient implements HttpClient {
       stallTimeoutMs: request.stallTimeoutMs ?? this.#limits.stallTimeoutMs,
     };
     const exchange = new HttpExchange(url, request, limits, this.#options.meter);
+    this.#logExchange(exchange, url, request);
     const agent = this.#options.userAgent;
     const message: Undici.Dispatcher.DispatchOptions = {
       origin: url.origin,
@@ -171,6 +126,19 @@ class PooledClient implements HttpClient {
     return exchange;
   }
 
+  #logExchange(exchange: HttpExchange, url: URL, request: HttpRequest): void {
+    const { log, now = Date.now } = this.#options;
+    if (log === undefined) return;
+    const start = now();
+    const name = `${request.method ?? "GET"} ${url.host}${url.pathname}`;
+    const tell = (outcome: string): void =>
+      log("debug", `${name}: ${outcome}`, { kind: request.kind, host: url.host, ms: now() - start });
+    exchange.response.then(
+      (response) => tell(String(response.status)),
+      (error: unknown) => tell(error instanceof Error ? error.message : "failed"),
+    );
+  }
+
   #origin(url: URL): Origin {
     const known = this.#origins.get(url.origin);
     if (known !== undefined) return known;
@@ -188,21 +156,9 @@ class PooledClient implements HttpClient {
     return this.#ready;
   }
 
-  #openLane(origin: Origin, url: URL, { undici, connect }: Transport): Undici.Dispatcher {
+  #openLane(origin: Origin, url: URL, transport: Transport): Undici.Dispatcher {
     if (this.#closed) throw new RiffleError("closed", "the HTTP client is closed");
-    const proxy = proxyFor(url, this.#options.proxies ?? {});
-    const options = { pipelining: 1, allowH2: false, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
-    const lane =
-      proxy === undefined
-        ? new undici.Client(url.origin, { ...options, connect })
-        : new undici.ProxyAgent({
-            ...options,
-            connections: 1,
-            uri: proxy.href,
-            requestTls: connect,
-            proxyTls: connect,
-            proxyTunnel: false,
-          });
+    const lane = transport(url);
     origin.lanes.push(lane);
     return lane;
   }

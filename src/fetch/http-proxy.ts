@@ -41,6 +41,11 @@ function exempts(entry: string, host: string, port: string): boolean {
   return host === name || (isIP(host) === 0 && host.endsWith(`.${name}`));
 }
 
+/** Whether any address could have a proxy. */
+export function namesProxy(settings: ProxySettings): boolean {
+  return setting(settings, "HTTPS_PROXY") !== "" || setting(settings, "HTTP_PROXY") !== "";
+}
+
 /** The proxy for `url`; undefined when it is asked directly. Loopback is never asked through a proxy, as in Go. */
 export function proxyFor(url: URL, settings: ProxySettings): URL | undefined {
   const chosen = setting(settings, url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY");

@@ -13,7 +13,7 @@ export class Landing {
   readonly #entry: CacheEntry;
   readonly #budget: ByteBudget;
   readonly #pool: BlockPool;
-  readonly #blocks = new Set<Block>();
+  readonly #blocks = new Map<Block, Promise<void>>();
   #bytes = 0;
 
   constructor(entry: CacheEntry, options: { readonly budget: ByteBudget; readonly pool: BlockPool }) {
@@ -24,27 +24,29 @@ export class Landing {
 
   /** Writes a block; `charge` goes back to the budget when it is done. A promise means: wait for it before more is taken. */
   add(block: Block, charge: number): void | Promise<void> {
-    this.#blocks.add(block);
     this.#bytes += block.bytes.length;
-    const written = this.#entry.write(block.start, block.bytes).finally(() => {
+    const done = (): void => {
       this.#blocks.delete(block);
       this.#bytes -= block.bytes.length;
       this.#budget.give(charge);
+      // An entry has copied or written what it was given once its promise settles: the memory is used again.
       this.#pool.give(block.memory);
-    });
+    };
+    const written = this.#entry.write(block.start, block.bytes).finally(done);
+    this.#blocks.set(block, written);
     return this.#bytes > HOLD_BYTES ? written : void written;
   }
 
   /** The parts of `ranges` that are not here; what is here is given to `read`. */
   take(ranges: readonly ByteRange[], read?: PendingRead): readonly ByteRange[] {
     let rest = ranges;
-    for (const block of this.#blocks) rest = takeBlock(block, rest, read);
+    for (const block of this.#blocks.keys()) rest = takeBlock(block, rest, read);
     return rest;
   }
 
   /** Resolves when all that has come so far is written. */
   async settled(): Promise<void> {
-    while (this.#blocks.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all(this.#blocks.values());
   }
 }
 

@@ -29,7 +29,7 @@ export interface FetchPlan {
 }
 
 /** Large enough that a request's latency is small beside it, small enough that eight of them fit the memory in flight. */
-export const MAX_PART_BYTES: number = 8 * 1024 * 1024;
+const MAX_PART_BYTES = 8 * 1024 * 1024;
 /** Below this a further connection costs more latency than it saves time at 50 MB/s and 20 ms. */
 const MIN_SPLIT_BYTES = 1024 * 1024;
 

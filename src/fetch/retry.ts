@@ -28,7 +28,7 @@ const AGAIN: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Failures that stay what they are, however often one asks. */
 const LASTING: ReadonlySet<unknown> = new Set(["certificate", "tls-not-spoken"]);
 
-export function isWorthRetrying(error: unknown): boolean {
+function isWorthRetrying(error: unknown): boolean {
   if (!isRiffleError(error)) return false;
   const { status, reason } = error.facts;
   if (typeof status === "number" && status >= 300) return AGAIN.has(status);

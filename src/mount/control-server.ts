@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, lstatSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -16,6 +16,7 @@ import { ensurePrivateDirectory } from "./private-directory.ts";
 
 /** `sun_path` holds 108 bytes with its NUL (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
+const SOCKET_ENDING = ".sock";
 const REQUEST_TIMEOUT_MS = 5000;
 const LAST_ANSWER_MS = 1000;
 const MAX_CONNECTIONS = 64;
@@ -75,6 +76,17 @@ export async function startControlServer(options: ControlServerOptions): Promise
   };
 }
 
+/** The sockets of a state directory that is known to be private. */
+export function socketsIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith(SOCKET_ENDING))
+      .map((name) => join(directory, name));
+  } catch {
+    return [];
+  }
+}
+
 /** Removes a socket that its process left, and the directory that was made for it alone; never anything else. */
 export function removeSocket(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path, { force: true });
@@ -87,7 +99,7 @@ export function removeSocket(path: string): void {
 }
 
 function socketPlace(directory: string, temporary: string): string {
-  const path = join(directory, `${randomBytes(6).toString("hex")}.sock`);
+  const path = join(directory, `${randomBytes(6).toString("hex")}${SOCKET_ENDING}`);
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path;
   const ownDirectory = mkdtempSync(join(temporary, "riffle-socket-"));
   const short = join(ownDirectory, "s");

@@ -1,5 +1,5 @@
 import { isRiffleError } from "../errors.ts";
-import type { LogLevel } from "./backend.ts";
+import type { EndReason, LogLevel } from "./backend.ts";
 
 /** What a signal can end. */
 export interface Endable {
@@ -33,4 +33,17 @@ export function endBySignal(mount: Endable, options: EndBySignalOptions): () => 
   return () => {
     process.off("SIGTERM", onSignal).off("SIGINT", onSignal).off("SIGHUP", onHangup);
   };
+}
+
+/** `--foreground`: waits for the end of a mount, which a signal or the terminal's end brings about. */
+export async function runForeground(
+  mount: Endable & { readonly ended: Promise<EndReason> },
+  log: EndBySignalOptions["log"],
+): Promise<EndReason> {
+  const undo = endBySignal(mount, { log, hangup: "unmount" });
+  try {
+    return await mount.ended;
+  } finally {
+    undo();
+  }
 }

@@ -80,14 +80,15 @@ async function mountKernel(served: Served, options: MountOptions, who: Who): Pro
     allowOther: options.allowOther === true,
   });
   const attached: AttachedMount = { mountpoint, device: mountAt(mountpoint)?.device ?? "" };
+  let abilities: KernelAbilities;
   try {
-    const abilities = agree(descriptor, { passthrough: who.uid === 0 && native !== undefined });
-    return await serve(served, options, { who, attached, descriptor, abilities, native });
+    abilities = agree(descriptor, { passthrough: who.uid === 0 && native !== undefined });
   } catch (error) {
-    await detach(attached, { how: "force", uid: who.uid });
     closeSync(descriptor);
+    await detach(attached, { how: "lazy", uid: who.uid });
     throw error;
   }
+  return serve(served, options, { who, attached, descriptor, abilities, native });
 }
 
 /** Answers INIT, which is the first thing on the device once mounting is done; so nothing here waits. */
@@ -141,8 +142,18 @@ async function serve(served: Served, options: MountOptions, connection: Connecti
     },
     onMessage: (message) => session.receive(message),
   });
-  const mounted = new KernelMount({ session, threads, attached, descriptor, uid: who.uid, onEnd: options.onEnd });
-  await threads.ready;
+  let lives = false;
+  const onEnd: MountOptions["onEnd"] = (reason) => {
+    if (lives) options.onEnd(reason);
+  };
+  const mounted = new KernelMount({ session, threads, attached, descriptor, uid: who.uid, onEnd });
+  try {
+    await threads.ready;
+  } catch (cause) {
+    await mounted.close();
+    throw new RiffleError("internal", "the threads of a mount do not start", { cause });
+  }
+  lives = true;
   options.log("debug", `mounted with FUSE 7.${abilities.minor}, device ${attached.device}`);
   return mounted;
 }

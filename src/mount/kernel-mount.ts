@@ -62,8 +62,9 @@ export class KernelMount implements Mounted {
     const { session, attached, descriptor, uid, onEnd } = this.#options;
     session.end();
     closeSync(descriptor);
-    // Only after an unmount is the mount out of the tree; else it is dead there.
-    if (code !== "ENODEV") await detach(attached, { how: "lazy", uid }).catch(() => false);
+    // After an unmount it is out of the tree, after an abort (`umount -f` too, which also says ENODEV) it is dead there;
+    // who waits for `ended` must not find it, so nothing is left to a `close` that may still be under way.
+    await detach(attached, { how: "lazy", uid }).catch(() => false);
     onEnd(this.#asked ? "unmounted" : code === "ENODEV" || code === "ECONNABORTED" ? "detached" : "failed");
   }
 }

@@ -68,6 +68,7 @@ export class KernelSession {
   readonly #waiting = new Map<number, AbortController>();
   #lastHandle = 0;
   #passthrough = false;
+  #ended = false;
 
   constructor(options: KernelSessionOptions) {
     this.#options = options;
@@ -108,10 +109,17 @@ export class KernelSession {
     }
   }
 
-  /** The device is gone: nobody waits any more, nothing is open. */
+  /** The device is gone: nobody waits any more, nothing is open, and its number may soon be another file's. */
   end(): void {
+    this.#ended = true;
     for (const waiter of this.#waiting.values()) waiter.abort(abortError());
-    for (const handle of this.#files.keys()) this.#release(handle);
+    for (const handle of this.#files.keys()) {
+      try {
+        this.#release(handle);
+      } catch (error) {
+        this.#options.log("error", `release of an open file: ${String(error)}`);
+      }
+    }
   }
 
   async #read(read: Extract<DeviceMessage, { kind: "read" }>): Promise<void> {
@@ -246,6 +254,7 @@ export class KernelSession {
 
   /** False when nobody waits for the reply any more. */
   #write(parts: readonly Uint8Array[]): boolean {
+    if (this.#ended) return false;
     try {
       writevSync(this.#options.device, parts);
       return true;

@@ -233,6 +233,7 @@ class LibfuseMount implements Mounted {
       if (!this.#isEnded) await sleep(SOON_MS);
     }
     this.#end();
+    await this.ended;
   }
 
   #look(): void {
@@ -245,7 +246,14 @@ class LibfuseMount implements Mounted {
     this.#isEnded = true;
     clearInterval(this.#poll);
     this.#parts.release();
-    this.#parts.onEnd(this.#asked ? "unmounted" : "detached");
+    void this.#finish();
+  }
+
+  /** After an abort the mount is dead in the tree: who waits for `ended` must not find it. */
+  async #finish(): Promise<void> {
+    const { attached, onEnd } = this.#parts;
+    await detach(attached, { how: "lazy", uid: this.#uid }).catch(() => false);
+    onEnd(this.#asked ? "unmounted" : "detached");
     this.#settle();
   }
 }

@@ -19,6 +19,8 @@ export interface MountSessionOptions {
   /** The accounting object, made on demand; `mounted` is there from the first answer on. */
   readonly stats: (mounted: Mounted, mountpoint: string) => ArtifactStats;
   readonly logPath?: string;
+  /** This process lives for the mount alone. */
+  readonly isDedicated: boolean;
   /** The mountpoint was made for this mount alone and goes with it. */
   readonly isPrivate?: boolean;
   readonly now?: () => Date;
@@ -80,9 +82,9 @@ async function finish(
   isPrivate: boolean,
 ): Promise<EndReason> {
   const [reason] = await Promise.all([parts.reason, parts.mounted.ended]);
-  removeSessionState(parts.file);
   await parts.control.close();
   if (isPrivate) removePrivateMountpoint(parts.mountpoint);
+  removeSessionState(parts.file);
   return reason;
 }
 
@@ -111,6 +113,7 @@ function describe(
     protocol: CONTROL_PROTOCOL,
     mountpoint: parts.mountpoint,
     process: identity,
+    dedicated: options.isDedicated,
     reference: options.reference,
     digest: options.digest,
     backend: parts.mounted.backend,

@@ -29,14 +29,23 @@ export function processState(identity: ProcessIdentity): ProcessState {
   return processStart(identity.pid) === identity.start ? "running" : "gone";
 }
 
+/** Whether a signal or a debugger stopped it: it will answer nothing until it is let go on. */
+export function isStopped(identity: ProcessIdentity): boolean {
+  return processState(identity) === "running" && /^[Tt]$/.test(statFields(identity.pid)[0] ?? "");
+}
+
 /** Undefined when there is no such process, or nothing but its zombie. */
 function processStart(pid: number): string | undefined {
-  const text = readOr(`/proc/${pid}/stat`, "");
-  // The second field is the program's name in brackets and may hold anything, brackets too.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(pid);
   const state = fields[0] ?? "";
   const start = fields[19];
   return start === undefined || state === "Z" || state === "X" ? undefined : start;
+}
+
+/** From the third field on. The second is the program's name in brackets and may hold anything, brackets too. */
+function statFields(pid: number): readonly string[] {
+  const text = readOr(`/proc/${pid}/stat`, "");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
 function processWorld(): string {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { RiffleError } from "../errors.ts";
 
 /** Where the system keeps mount(8) and set-user-id wrappers; a caller's own PATH has no say in what runs as root. */
-const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const SYSTEM_PATH: string = "/usr/local/sbin:/usr/local/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Of a program's complaint, what goes into an error. */
 const COMPLAINT_CHARACTERS = 400;
 

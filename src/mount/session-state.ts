@@ -21,6 +21,8 @@ export interface SessionState {
   readonly protocol: number;
   readonly mountpoint: string;
   readonly process: ProcessIdentity;
+  /** The process lives for this mount alone: it ends with it, and may be killed when it does not. */
+  readonly dedicated: boolean;
   readonly reference: string;
   readonly digest: string;
   readonly backend: string;
@@ -79,6 +81,15 @@ export function readSessionStates(directory: string): readonly StoredSession[] {
   return found.sort((a, b) => (a.state.since < b.state.since ? -1 : a.state.since > b.state.since ? 1 : 0));
 }
 
+/** Drafts of processes that were killed while they wrote. */
+export function removeDrafts(directory: string, isRunning: (pid: number) => boolean): void {
+  if (!checkPrivateDirectory(directory)) return;
+  for (const name of readdirSync(directory)) {
+    const pid = /^\.session-([0-9]+)-[0-9]+-[0-9]+\.json\.[0-9a-f]+$/.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(directory, name), { force: true });
+  }
+}
+
 /** Undefined for a file that is missing, not ours, open to others, too large or not of this form. */
 export function readSessionState(file: string): SessionState | undefined {
   let fd: number;
@@ -115,6 +126,7 @@ export function parseSessionState(text: string): SessionState | undefined {
     isAbsolute(value["mountpoint"]) &&
     isAbsolute(value["socket"]) &&
     typeof value["protocol"] === "number" &&
+    typeof value["dedicated"] === "boolean" &&
     /^[0-9]+:[0-9]+$/.test(String(value["device"])) &&
     Number.isSafeInteger(process["pid"]) &&
     Number(process["pid"]) > 1 &&

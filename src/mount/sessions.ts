@@ -1,11 +1,17 @@
 import type { ArtifactStats } from "../artifact/accounting.ts";
 import { isRiffleError } from "../errors.ts";
 import { askDaemon } from "./control-client.ts";
-import { removeSocket } from "./control-server.ts";
+import { removeSocket, socketsIn } from "./control-server.ts";
 import { removePrivateMountpoint } from "./private-mount.ts";
-import { processState } from "./process-identity.ts";
+import { processIdentity, processState } from "./process-identity.ts";
 import { isServed, riffleMounts, type RiffleMount } from "./riffle-mounts.ts";
-import { readSessionStates, removeSessionState, type SessionState, type StoredSession } from "./session-state.ts";
+import {
+  readSessionStates,
+  removeDrafts,
+  removeSessionState,
+  type SessionState,
+  type StoredSession,
+} from "./session-state.ts";
 
 /**
  * - `ready`, `indexing`: its process says so
@@ -52,15 +58,26 @@ export async function listSessions(options: SessionOptions): Promise<readonly Se
 }
 
 /**
- * Removes state files, sockets and private directories of sessions whose process was killed. Mounts stay: a dead one is
- * shown by `listSessions` until someone unmounts it.
+ * Removes state files, drafts, sockets and private directories of sessions whose process was killed. Mounts stay: a dead
+ * one is shown by `listSessions` until someone unmounts it.
  */
-export function cleanStale(directory: string): void {
+export async function cleanStale(directory: string): Promise<void> {
   const mounts = riffleMounts();
-  for (const session of readSessionStates(directory)) {
+  const stored = readSessionStates(directory);
+  for (const session of stored) {
     if (processState(session.state.process) === "gone" && mountOf(session.state, mounts) === undefined) {
       forgetSession(session);
     }
+  }
+  removeDrafts(directory, (pid) => processIdentity(pid) !== undefined);
+  const named = new Set(stored.map(({ state }) => state.socket));
+  for (const socket of socketsIn(directory).filter((path) => !named.has(path))) {
+    // A daemon that is about to mount listens already; only a dead one's socket refuses.
+    const isDead = await askDaemon(socket, { op: "ping" }, { timeoutMs: ANSWER_TIMEOUT_MS }).then(
+      () => false,
+      (error: unknown) => isRiffleError(error) && error.code === "closed",
+    );
+    if (isDead) removeSocket(socket);
   }
 }
 

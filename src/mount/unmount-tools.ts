@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { SYSTEM_PATH } from "./program.ts";
 
 export interface ToolResult {
   readonly ok: boolean;
@@ -13,7 +14,9 @@ const MAX_COMPLAINT = 500;
 export function runTool(program: string, args: readonly string[]): Promise<ToolResult> {
   return new Promise((resolve) => {
     let complaint = "";
-    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], cwd: "/" });
+    // What it says is matched, so it must say it in one language.
+    const env = { PATH: SYSTEM_PATH, LC_ALL: "C" };
+    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], cwd: "/", env });
     // A tool that is stuck in the kernel does not die: do not wait for it.
     const timer = setTimeout(() => {
       child.kill("SIGKILL");

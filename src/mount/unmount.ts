@@ -1,11 +1,12 @@
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRiffleError, RiffleError } from "../errors.ts";
 import { askDaemon } from "./control-client.ts";
 import { abortConnection } from "./fuse-abort.ts";
 import { findMountpoint } from "./mountpoint-path.ts";
-import { processState } from "./process-identity.ts";
+import { isStopped, processState } from "./process-identity.ts";
 import { mountUsers, riffleMountAt, riffleMounts } from "./riffle-mounts.ts";
-import type { SessionState } from "./session-state.ts";
+import type { StoredSession } from "./session-state.ts";
 import { forgetSession, listSessions, type Session } from "./sessions.ts";
 import { unmountByTool } from "./unmount-tools.ts";
 
@@ -19,6 +20,8 @@ export interface UnmountOptions {
 }
 
 const TIMEOUT_MS = 10_000;
+/** For a daemon that did not answer at once. */
+const HUNG_MS = 3000;
 const POLL_MS = 20;
 
 /**
@@ -50,7 +53,7 @@ async function unmountSession(session: Session, options: UnmountOptions): Promis
       await takeOut(session.mountpoint, true);
       break;
     case "hung":
-      await unmountHung(session);
+      await unmountHung(session, options);
       break;
   }
   if (session.stored !== undefined && processState(session.stored.state.process) === "gone") {
@@ -60,44 +63,51 @@ async function unmountSession(session: Session, options: UnmountOptions): Promis
 }
 
 async function unmountLive(session: Session, options: UnmountOptions): Promise<void> {
-  const state = session.stored?.state;
+  const stored = session.stored;
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const lazy = options.lazy === true;
-  if (state === undefined) return takeOut(session.mountpoint, lazy);
+  if (stored === undefined) return takeOut(session.mountpoint, lazy);
   try {
-    await askDaemon(state.socket, { op: "unmount", lazy }, { timeoutMs });
+    await askDaemon(stored.state.socket, { op: "unmount", lazy }, { timeoutMs });
   } catch (error) {
     if (!isRiffleError(error)) throw error;
-    if (error.code === "timeout") return unmountHung(session);
+    if (error.code === "timeout") return unmountByForce(session);
     if (error.code === "exists") throw busy(session.mountpoint, error);
     // It ended in between, or speaks another protocol version: its mount ends it.
     if (isMounted(session)) await takeOut(session.mountpoint, lazy);
   }
   if (lazy) return undefined;
-  const ended = await waitFor(() => !isMounted(session) && !isRunning(state), timeoutMs);
-  if (!ended) await unmountHung(session);
+  const isOver = (): boolean => !isMounted(session) && !(stored.state.dedicated ? isRunning : isKept)(stored);
+  if (!(await waitFor(isOver, timeoutMs))) await unmountByForce(session);
+}
+
+/** One that is only busy answers late; one that is stopped, never. */
+async function unmountHung(session: Session, options: UnmountOptions): Promise<void> {
+  const stored = session.stored;
+  if (stored === undefined || isStopped(stored.state.process)) return unmountByForce(session);
+  return unmountLive(session, { ...options, timeoutMs: Math.min(options.timeoutMs ?? HUNG_MS, HUNG_MS) });
 }
 
 /** The connection is cut first, so that nobody, neither a reader nor a tool, waits for a process that does not answer. */
-async function unmountHung(session: Session): Promise<void> {
+async function unmountByForce(session: Session): Promise<void> {
+  const stored = session.stored;
   const aborted = await abortConnection(session.device);
   // Without the right to cut it, its end cuts it.
-  const state = session.stored?.state;
-  if (!aborted && state !== undefined) killDaemon(state);
+  if (!aborted && stored !== undefined) killDedicated(stored);
   if (isMounted(session)) await takeOut(session.mountpoint, true);
-  if (state === undefined) return;
-  killDaemon(state);
-  if (!(await waitFor(() => !isRunning(state), TIMEOUT_MS))) {
-    throw new RiffleError("machine", `process ${state.process.pid} of ${session.mountpoint} cannot be ended`, {
-      facts: { pid: state.process.pid },
-    });
+  if (stored === undefined || !stored.state.dedicated) return;
+  killDedicated(stored);
+  if (!(await waitFor(() => !isRunning(stored), TIMEOUT_MS))) {
+    const { pid } = stored.state.process;
+    throw new RiffleError("machine", `process ${pid} of ${session.mountpoint} cannot be ended`, { facts: { pid } });
   }
 }
 
-function killDaemon(state: SessionState): void {
-  if (!isRunning(state)) return;
+/** A program that mounts among other things is not ours to kill. */
+function killDedicated(stored: StoredSession): void {
+  if (!stored.state.dedicated || !isRunning(stored)) return;
   try {
-    process.kill(state.process.pid, "SIGKILL");
+    process.kill(stored.state.process.pid, "SIGKILL");
   } catch {
     // It ended between the look and the signal.
   }
@@ -127,8 +137,13 @@ function isMounted(session: Session): boolean {
   return riffleMounts().some((mount) => mount.device === session.device && mount.mountpoint === session.mountpoint);
 }
 
-function isRunning(state: SessionState): boolean {
-  return processState(state.process) === "running";
+function isRunning(stored: StoredSession): boolean {
+  return processState(stored.state.process) === "running";
+}
+
+/** The last thing that a session removes is its state file, after which its program may go on. */
+function isKept(stored: StoredSession): boolean {
+  return existsSync(stored.file);
 }
 
 async function waitFor(condition: () => boolean, timeoutMs: number): Promise<boolean> {

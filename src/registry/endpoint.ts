@@ -1,4 +1,3 @@
-import { connect } from "node:tls";
 import { SingleFlight } from "../bytes/flight.ts";
 import { abortError, RiffleError } from "../errors.ts";
 import { failureReason, httpFailure } from "../fetch/http-failure.ts";
@@ -44,7 +43,8 @@ export function createEndpoint(host: string, options: EndpointOptions = {}): End
   return { base: (signal) => (known === undefined ? flight.run("probe", findOut, signal) : Promise.resolve(known)) };
 }
 
-function speaksTls(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+async function speaksTls(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  const { connect } = await import("node:tls");
   return new Promise((resolve, reject) => {
     // No certificate is judged here: the requests that follow do that.
     const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });

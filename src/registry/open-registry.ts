@@ -1,6 +1,5 @@
 import type { HttpClient, HttpMeter } from "../fetch/http.ts";
 import { createHttpClient, type HttpClientOptions } from "../fetch/http-client.ts";
-import { loggedClient } from "../fetch/logged-client.ts";
 import type { FetchLog } from "../fetch/log.ts";
 import type { RetryOptions } from "../fetch/retry.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -37,10 +36,15 @@ export function connectRegistry(
   target: { readonly host: string; readonly scope: string },
   options: RegistryOptions,
 ): RegistryConnection {
-  const { meter } = options;
+  const { meter, log } = options;
   const own = options.client === undefined;
-  const bare = options.client ?? createHttpClient({ ...(meter === undefined ? {} : { meter }), ...options.http });
-  const client = options.log === undefined ? bare : loggedClient(bare, options.log);
+  const client =
+    options.client ??
+    createHttpClient({
+      ...(meter === undefined ? {} : { meter }),
+      ...(log === undefined ? {} : { log }),
+      ...options.http,
+    });
   const endpoint = createEndpoint(target.host, options);
   const authorizer = createAuthorizer({
     client,

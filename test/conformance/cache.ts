@@ -186,6 +186,7 @@ export function cacheConformance(name: string, make: () => Promise<CacheFixture>
       expect(await entry.read({ start: 0, end: 10 })).toHaveLength(0);
       await entry.write(0, nothing);
       expect(await entry.verify(digestOf(nothing))).toBe("full");
+      expect(entry.proof).toBe("full");
       entry.close();
     });
 

@@ -69,7 +69,7 @@ export function daemonEndings(backend: "kernel" | "libfuse"): void {
       process.kill(pid, "SIGKILL");
       await untilGone(identity);
       if (!keepState) rmSync(at.directory, { recursive: true });
-      cleanStale(at.directory);
+      await cleanStale(at.directory);
       const [session] = await only();
       expect(session).toMatchObject({ status: "dead", mountpoint: at.mountpoint, device: state.device });
       expect(session === undefined ? undefined : sessionReport(session)).toMatchObject({

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { anonymous } from "../support/plain-client.ts";
+import { anonymous } from "../support/counting-meter.ts";
 import { blobOf, raw, serve, slice } from "../support/served-blob.ts";
 
 test("a redirect is followed without credentials, and its target asked directly until it expires", async () => {

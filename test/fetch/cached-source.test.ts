@@ -1,77 +1,19 @@
 import { expect, test } from "vitest";
-import { Limiter } from "../../src/bytes/limiter.ts";
-import { rangeLength, type ByteRange } from "../../src/bytes/range.ts";
-import { ByteBudget } from "../../src/fetch/budget.ts";
-import {
-  cachedSource,
-  type CachedSource,
-  type CachedSourceOptions,
-  type ReadOutcome,
-} from "../../src/fetch/cached-source.ts";
-import { memoryEntry, type MemoryEntry, type MemoryEntryOptions } from "../support/memory-entry.ts";
-import { patternBytes, type RangeServer, type RangeServerOptions, type Seen } from "../support/range-server.ts";
-import { blobOf, raw, serve } from "../support/served-blob.ts";
-
-const MIB = 1024 * 1024;
-const KIB = 1024;
-const CONTENT = patternBytes(24 * MIB + 1234);
-
-interface Bench {
-  readonly server: RangeServer;
-  readonly entry: MemoryEntry;
-  readonly cached: CachedSource;
-  /** The ranges that the server was asked for, in order. */
-  readonly asked: () => readonly ByteRange[];
-}
-
-async function bench(
-  server: RangeServerOptions = {},
-  options: Partial<CachedSourceOptions> & { readonly cache?: MemoryEntryOptions } = {},
-): Promise<Bench> {
-  const running = await serve(server, CONTENT);
-  const entry = memoryEntry("sha256:x", CONTENT.length, options.cache);
-  const cached = cachedSource({
-    source: blobOf(running, { size: CONTENT.length }),
-    entry,
-    limiter: new Limiter(32),
-    budget: new ByteBudget(),
-    ...options,
-  });
-  return { server: running, entry, cached, asked: () => running.seen.map((seen) => seen.range) };
-}
-
-function expectBytes(bytes: Uint8Array, { start, end }: ByteRange): void {
-  expect(Buffer.compare(bytes, CONTENT.subarray(start, end))).toBe(0);
-}
-
-/** Answers the first request, which finds out where the blob lies, and of the others none before `count` are there. */
-function together(count: number): (seen: Seen, index: number) => void {
-  const waiting: Seen[] = [];
-  let isOpen = false;
-  return (seen, index) => {
-    if (index === 0 || isOpen) return seen.serve();
-    isOpen = waiting.push(seen) === count;
-    if (isOpen) for (const each of waiting) each.serve();
-  };
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
-const of = (start: number, length: number): ByteRange => ({ start, end: start + length });
-const total = (ranges: readonly ByteRange[]): number => ranges.reduce((sum, range) => sum + rangeLength(range), 0);
+import { rangeLength } from "../../src/bytes/range.ts";
+import type { ReadOutcome } from "../../src/fetch/cached-source.ts";
+import { BLOB, cachedBench, expectBytes, KIB, MIB, of, together, total, until } from "../support/cached-bench.ts";
+import { raw } from "../support/served-blob.ts";
 
 test("a read fetches the pages that it touches, once, and says what was there", async () => {
-  const { cached, entry, asked } = await bench();
+  const { cached, entry, asked } = await cachedBench();
   const outcomes: ReadOutcome[] = [];
   const onOutcome = (outcome: ReadOutcome): void => void outcomes.push(outcome);
   expectBytes(await cached.read(of(5000, 100), { onOutcome }), of(5000, 100));
   expectBytes(await cached.read(of(4096, 4096), { onOutcome }), of(4096, 4096));
   expectBytes(await cached.read(of(8000, 1000), { onOutcome }), of(8000, 1000));
-  expectBytes(await cached.read({ start: CONTENT.length - 10, end: CONTENT.length + 10 }), of(CONTENT.length - 10, 10));
-  expect(await cached.read(of(CONTENT.length + 5, 10))).toEqual(new Uint8Array(0));
-  expect(asked()).toEqual([of(4096, 4096), of(8192, 4096), { start: 24 * MIB, end: CONTENT.length }]);
+  expectBytes(await cached.read({ start: BLOB.length - 10, end: BLOB.length + 10 }), of(BLOB.length - 10, 10));
+  expect(await cached.read(of(BLOB.length + 5, 10))).toEqual(new Uint8Array(0));
+  expect(asked()).toEqual([of(4096, 4096), of(8192, 4096), { start: 24 * MIB, end: BLOB.length }]);
   expect(outcomes).toEqual([
     { bytes: 100, fromCache: 0 },
     { bytes: 4096, fromCache: 4096 },
@@ -82,7 +24,7 @@ test("a read fetches the pages that it touches, once, and says what was there", 
 });
 
 test("sixty-four random reads of 64 KiB are at most as many requests, and next to no other bytes", async () => {
-  const { cached, asked } = await bench({ latencyMs: 1 });
+  const { cached, asked } = await cachedBench({ latencyMs: 1 });
   const order = Array.from({ length: 64 }, (_, index) => of(((index * 37) % 64) * 384 * KIB, 64 * KIB));
   const readers = Array.from({ length: 8 }, async (_, reader) => {
     for (const range of order.filter((_range, index) => index % 8 === reader)) {
@@ -95,7 +37,7 @@ test("sixty-four random reads of 64 KiB are at most as many requests, and next t
 });
 
 test("readMany is planned as one: joined over small gaps, at most eight requests at once", async () => {
-  const { cached, asked, server } = await bench({ handle: together(8) });
+  const { cached, asked, server } = await cachedBench({ handle: together(8) });
   const columns = Array.from({ length: 20 }, (_, index) => of(index * 40_000, 20_000));
   const far = Array.from({ length: 20 }, (_, index) => of(4 * MIB + index * MIB, 4096));
   const ranges = [...columns, ...far];
@@ -106,25 +48,25 @@ test("readMany is planned as one: joined over small gaps, at most eight requests
 });
 
 test("frugal joins over nothing and reads nothing ahead", async () => {
-  const { cached, asked } = await bench({}, { frugal: true });
+  const { cached, asked } = await cachedBench({}, { frugal: true });
   await cached.readMany([of(0, 4096), of(8192, 4096)]);
   for (let index = 4; index < 20; index++) await cached.read(of(index * 4096, 4096), { handle: 1 });
   expect(total(asked())).toBe(18 * 4096);
 });
 
 test("a large read is shared by eight connections", async () => {
-  const { cached, asked } = await bench({ handle: together(7) });
+  const { cached, asked } = await cachedBench({ handle: together(7) });
   expectBytes(await cached.read(of(0, 24 * MIB)), of(0, 24 * MIB));
   expect(asked().map(rangeLength)).toEqual(Array.from({ length: 8 }, () => 3 * MIB));
 });
 
 test("readers of the same bytes share one request, whether it is planned, sent or arriving", async () => {
   let finish = (): void => {};
-  const { cached, asked, entry } = await bench({
+  const { cached, asked, entry } = await cachedBench({
     handle: ({ response }) => {
-      response.writeHead(206, { "content-length": MIB, "content-range": `bytes 0-${MIB - 1}/${CONTENT.length}` });
-      response.write(CONTENT.subarray(0, 300_000));
-      finish = () => void response.end(CONTENT.subarray(300_000, MIB));
+      response.writeHead(206, { "content-length": MIB, "content-range": `bytes 0-${MIB - 1}/${BLOB.length}` });
+      response.write(BLOB.subarray(0, 300_000));
+      finish = () => void response.end(BLOB.subarray(300_000, MIB));
     },
   });
   const planned = [cached.read(of(0, MIB)), cached.read(of(100, MIB - 100))];
@@ -143,7 +85,7 @@ test("readers of the same bytes share one request, whether it is planned, sent o
 });
 
 test("one reader's abort leaves the others; the last one's ends the request", async () => {
-  const { cached, server } = await bench({ handle: () => {} });
+  const { cached, server } = await cachedBench({ handle: () => {} });
   const one = new AbortController();
   const two = new AbortController();
   const reads = [cached.read(of(0, MIB), { signal: one.signal }), cached.read(of(0, MIB), { signal: two.signal })];
@@ -159,7 +101,7 @@ test("one reader's abort leaves the others; the last one's ends the request", as
 });
 
 test("a failed read rejects those who wait for it alone, and the next one tries anew", async () => {
-  const { cached, asked } = await bench({
+  const { cached, asked } = await cachedBench({
     handle: (seen, index) => (index === 0 ? raw(seen, 404, {}) : seen.serve()),
   });
   const [lost, again] = await Promise.allSettled([cached.read(of(0, 4096)), cached.read(of(8 * MIB, 4096))]);
@@ -169,7 +111,7 @@ test("a failed read rejects those who wait for it alone, and the next one tries 
 });
 
 test("a reader gets its bytes though the cache keeps nothing", async () => {
-  const { cached, asked } = await bench({}, { cache: { maxPages: 0 } });
+  const { cached, asked } = await cachedBench({}, { cache: { maxPages: 0 } });
   for (let round = 0; round < 2; round++) expectBytes(await cached.read(of(1000, 2 * MIB)), of(1000, 2 * MIB));
   expect(asked()).toEqual([of(0, 1_052_672), of(1_052_672, 1_048_576), of(0, 1_052_672), of(1_052_672, 1_048_576)]);
 });
@@ -177,7 +119,7 @@ test("a reader gets its bytes though the cache keeps nothing", async () => {
 test("pages that vanish between the look and the read are fetched", async () => {
   let vanished = 0;
   const vanishes = (): boolean => (vanished += 1) <= 2;
-  const { cached, asked } = await bench({}, { cache: { vanishes } });
+  const { cached, asked } = await cachedBench({}, { cache: { vanishes } });
   await cached.read(of(0, 64 * KIB));
   expectBytes(await cached.read(of(0, 64 * KIB)), of(0, 64 * KIB));
   expectBytes(await cached.read(of(0, 128 * KIB)), of(0, 128 * KIB));
@@ -187,7 +129,7 @@ test("pages that vanish between the look and the read are fetched", async () => 
 test("bytes that the cache has not taken yet are served from memory, and hold back a fast link", async () => {
   let open = (): void => {};
   const gate = new Promise<void>((resolve) => (open = resolve));
-  const { cached, asked, entry } = await bench({}, { cache: { beforeWrite: () => gate } });
+  const { cached, asked, entry } = await cachedBench({}, { cache: { beforeWrite: () => gate } });
   expectBytes(await cached.read(of(0, MIB)), of(0, MIB));
   expectBytes(await cached.read(of(5000, MIB - 5000)), of(5000, MIB - 5000));
   expect(asked()).toHaveLength(1);
@@ -197,14 +139,14 @@ test("bytes that the cache has not taken yet are served from memory, and hold ba
 
 test("the last byte calls onComplete", async () => {
   let completed = 0;
-  const { cached } = await bench({}, { onComplete: () => void (completed += 1) });
-  await cached.read(of(0, CONTENT.length - 1));
+  const { cached } = await cachedBench({}, { onComplete: () => void (completed += 1) });
+  await cached.read(of(0, BLOB.length - 1));
   await new Promise((resolve) => setImmediate(resolve));
   expect(completed).toBe(1);
 });
 
 test("close rejects what waits and what comes", async () => {
-  const { cached, server } = await bench({ handle: () => {} });
+  const { cached, server } = await cachedBench({ handle: () => {} });
   const waiting = cached.read(of(0, 10)).catch((error: unknown) => error);
   await until(() => server.seen.length > 0);
   await cached.close();
@@ -213,6 +155,6 @@ test("close rejects what waits and what comes", async () => {
 });
 
 test("a read that is not answered in time rejects", async () => {
-  const { cached } = await bench({ handle: () => {} }, { timeoutMs: 20 });
+  const { cached } = await cachedBench({ handle: () => {} }, { timeoutMs: 20 });
   await expect(cached.read(of(0, 10))).rejects.toMatchObject({ code: "timeout" });
 });

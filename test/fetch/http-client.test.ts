@@ -4,30 +4,14 @@ import { writeFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
 import { createHttpClient, type HttpClientOptions } from "../../src/fetch/http-client.ts";
 import { failureReason } from "../../src/fetch/http-failure.ts";
-import type { HttpClient, HttpMeter, HttpResponse, RequestKind } from "../../src/fetch/http.ts";
-import { isRiffleError, type RiffleError } from "../../src/errors.ts";
+import type { HttpClient, HttpResponse } from "../../src/fetch/http.ts";
+import { countingMeter, failure } from "../registry/fake-registry.ts";
 import { temporaryFolder } from "../support/certificates.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-interface Counts {
-  readonly requests: RequestKind[];
-  bytes: number;
-  retries: number;
-}
-
-function countingMeter(): { readonly meter: HttpMeter; readonly counts: Counts } {
-  const counts: Counts = { requests: [], bytes: 0, retries: 0 };
-  const meter: HttpMeter = {
-    request: (kind) => void counts.requests.push(kind),
-    received: (_kind, bytes) => void (counts.bytes += bytes),
-    retry: () => void (counts.retries += 1),
-  };
-  return { meter, counts };
-}
 
 function client(options: HttpClientOptions = {}): HttpClient {
   const made = createHttpClient(options);
@@ -67,15 +51,6 @@ async function text(response: HttpResponse): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-async function failure(promise: Promise<unknown>): Promise<RiffleError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!isRiffleError(error)) throw new Error(`expected a RiffleError, got ${String(error)}`);
-  return error;
-}
-
 describe("exchanges", () => {
   test("asks for identity, sends what it is given, joins repeated headers, counts", async () => {
     const seen: IncomingMessage["headers"][] = [];
@@ -92,6 +67,14 @@ describe("exchanges", () => {
     expect(await text(response)).toBe("hello");
     expect(seen[0]).toMatchObject({ "accept-encoding": "identity", range: "bytes=0-3", "user-agent": "riffle/test" });
     expect(counts).toEqual({ requests: ["blob"], bytes: 5, retries: 0 });
+  });
+
+  test("tells a log what was asked and answered, without queries", async () => {
+    const lines: string[] = [];
+    const { url } = await serve((_request, response) => void response.writeHead(206).end());
+    const http = client({ log: (level, message) => void lines.push(`${level} ${message}`) });
+    (await http.send(new URL("/a/b?sig=secret", url), { kind: "blob", headers: { authorization: "x" } })).discard();
+    expect(lines).toEqual([`debug GET ${url.host}/a/b: 206`]);
   });
 
   test("follows nothing, keeps connections, posts bodies", async () => {
@@ -241,7 +224,7 @@ describe("failures", () => {
         response.write("abc");
       } else if (mode === "good") response.end("fine");
     });
-    const http = client({ firstByteTimeoutMs: 60, stallTimeoutMs: 60 });
+    const http = client({ firstByteTimeoutMs: 500, stallTimeoutMs: 500 });
     expect((await failure(http.send(url, { kind: "blob" }))).code).toBe("timeout");
     mode = "stall";
     expect((await failure(http.send(url, { kind: "blob" }).then(text))).code).toBe("timeout");
@@ -254,10 +237,10 @@ describe("failures", () => {
       response.write("one");
       setTimeout(() => response.end("two"), 30);
     });
-    const response = await client({ stallTimeoutMs: 80 }).send(url, { kind: "blob" });
+    const response = await client({ stallTimeoutMs: 400 }).send(url, { kind: "blob" });
     const iterator = response.body[Symbol.asyncIterator]();
     await iterator.next();
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 600));
     expect(Buffer.from((await iterator.next()).value ?? []).toString()).toBe("two");
     expect((await iterator.next()).done).toBe(true);
   });

@@ -1,8 +1,10 @@
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:https";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { createServer as createHttpServer } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
 import { createHttpClient } from "../../src/fetch/http-client.ts";
 import { isLoopbackHost, proxyFor, type ProxySettings } from "../../src/fetch/http-proxy.ts";
+import { HAS_OPENSSL, makeCertificate, temporaryFolder } from "../support/certificates.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -74,6 +76,39 @@ describe("through a proxy", () => {
     });
     await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining("geheim") as string });
     expect(seen).toEqual(["GET http://registry.invalid/v2/?a=1", "CONNECT registry.invalid:443"]);
+  });
+
+  test.skipIf(!HAS_OPENSSL)("TLS goes through its tunnel, which is kept (skipped: no openssl)", async () => {
+    const certificate = makeCertificate(temporaryFolder(cleanups));
+    const names: string[] = [];
+    const open = new Set<Socket>();
+    const target = createTlsServer(certificate, (request, response) => void response.end(`hello ${request.url}`));
+    const proxy = createHttpServer();
+    for (const server of [target, proxy]) {
+      server.on("connection", (socket: Socket) => open.add(socket));
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      cleanups.push(() => void server.close());
+    }
+    cleanups.push(() => open.forEach((socket) => socket.destroy()));
+    proxy.on("connect", (request, socket: Socket) => {
+      names.push(request.url ?? "");
+      const onward = connect((target.address() as AddressInfo).port, "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        socket.pipe(onward).pipe(socket);
+      });
+      open.add(onward);
+      for (const end of [onward, socket]) end.on("error", () => {});
+    });
+    const { port } = proxy.address() as AddressInfo;
+    const client = createHttpClient({ proxies: { HTTPS_PROXY: `127.0.0.1:${port}` }, insecure: true });
+    cleanups.push(() => client.close());
+    for (const path of ["/a", "/b"]) {
+      const response = await client.send(new URL(path, "https://registry.invalid:8443"), { kind: "other" });
+      const pieces: Uint8Array[] = [];
+      for await (const piece of response.body) pieces.push(piece);
+      expect(Buffer.concat(pieces).toString()).toBe(`hello ${path}`);
+    }
+    expect(names).toEqual(["registry.invalid:8443"]);
   });
 
   test("a proxy that is silent is left within the time for connections", async () => {

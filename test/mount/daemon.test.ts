@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, readdirSync, readlinkSync, renameSync } from "node:fs";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { makePrivateMountpoint } from "../../src/mount/private-mount.ts";
@@ -178,10 +178,10 @@ describe.skipIf(lack !== undefined)("a daemon", () => {
     const { pid, identity } = await at.start({ mountpoint: own, isPrivate: true });
     process.kill(pid, "SIGKILL");
     await untilGone(identity);
-    cleanStale(at.directory);
+    await cleanStale(at.directory);
     expect(mountAt(own)?.type).toBe("fuse.riffle");
     spawnSync("umount", ["-l", own]);
-    cleanStale(at.directory);
+    await cleanStale(at.directory);
     expect([existsSync(own), readdirSync(at.directory)]).toEqual([false, []]);
   });
 
@@ -194,5 +194,42 @@ describe.skipIf(lack !== undefined)("a daemon", () => {
   test("is not found where riffle mounted nothing", async () => {
     await expect(unmountAt(at.mountpoint, { directory: at.directory })).rejects.toMatchObject({ code: "not-found" });
     await expect(unmountAt("/proc", { directory: at.directory })).rejects.toMatchObject({ code: "not-found" });
+  });
+
+  test("is not killed when its process is a program of its own: the mount alone goes, hung or not", async () => {
+    for (const isStopped of [false, true]) {
+      const program = spawn(process.execPath, [join(PROGRAMS, "library-mount.js"), at.mountpoint, at.directory]);
+      const exit = once(program, "exit");
+      const [said] = (await once(program.stdout, "data")) as [Buffer];
+      expect(said.toString()).toContain("ready");
+      const identity = at.remember(program.pid ?? 0);
+      if (isStopped) process.kill(identity.pid, "SIGSTOP");
+      await unmountAt(at.mountpoint, { directory: at.directory });
+      expect([processState(identity), mountAt(at.mountpoint)]).toEqual(["running", undefined]);
+      if (isStopped) process.kill(identity.pid, "SIGCONT");
+      await expect.poll(() => readdirSync(at.directory)).toEqual([]);
+      program.kill("SIGKILL");
+      await exit;
+    }
+  });
+
+  test("leaves a socket and a draft when it is killed early, which are cleaned", async () => {
+    const { pid, identity } = await at.start();
+    process.kill(pid, "SIGKILL");
+    await untilGone(identity);
+    await unmountAt(at.mountpoint, { directory: at.directory });
+    const other = await at.start();
+    const socket = readdirSync(at.directory).find((name) => name.endsWith(".sock"));
+    // As if it had been killed before it wrote its state; and one of its drafts.
+    process.kill(other.pid, "SIGKILL");
+    await untilGone(other.identity);
+    spawnSync("umount", ["-l", at.mountpoint]);
+    for (const { file } of readSessionStates(at.directory)) {
+      renameSync(file, join(at.directory, `.${basename(file)}.0123456789ab`));
+    }
+    expect(readdirSync(at.directory)).toHaveLength(2);
+    expect(readdirSync(at.directory)).toContain(socket);
+    await cleanStale(at.directory);
+    expect(readdirSync(at.directory)).toEqual([]);
   });
 });

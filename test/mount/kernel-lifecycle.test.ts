@@ -106,6 +106,20 @@ describe.skipIf(!CAN_MOUNT)("the life of a kernel mount (needs root, /dev/fuse a
     expect(after).toEqual(before);
   }, 60_000);
 
+  test("threads that cannot start leave no mount", async () => {
+    const cache = { directory: join(folder, "cache"), sources: [] };
+    const mountpoint = join(folder, "mountpoint");
+    mkdirSync(mountpoint);
+    const error = await refusal({
+      mountpoint,
+      folder: mkdtempSync(join(tmpdir(), "riffle-spare-")),
+      cache,
+      slotBytes: 3,
+    });
+    expect(error).toMatchObject({ code: "internal", message: "the threads of a mount do not start" });
+    expect(readMounts().some((entry) => entry.mountpoint === mountpoint)).toBe(false);
+  });
+
   test("what cannot be a mountpoint is refused by name", async () => {
     const file = join(folder, "file");
     writeFileSync(file, "");

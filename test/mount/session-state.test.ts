@@ -44,6 +44,7 @@ function sample(changes: Partial<SessionState> = {}): SessionState {
     protocol: 1,
     mountpoint: "/mnt/a b",
     process: self(),
+    dedicated: true,
     reference: "localhost:5000/eo/scenes@sha256:aa",
     digest: "sha256:aa",
     backend: "kernel",
@@ -153,7 +154,7 @@ test("state of a killed process whose mount is gone is cleaned; of a living one 
     writeSessionState(directory, sample({ device: "0:2" })),
     writeSessionState(directory, sample({ device: "0:3", process: elsewhere })),
   ];
-  cleanStale(directory);
+  await cleanStale(directory);
   expect(
     readSessionStates(directory)
       .map(({ file }) => file)

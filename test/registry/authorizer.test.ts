@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { digestOf } from "../../src/bytes/digest.ts";
 import type { Credential } from "../../src/registry/credential.ts";
 import {
   answerManifest,
@@ -22,7 +23,7 @@ afterEach(async () => {
 const artifact = artifactOf("x");
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-const source =
+const given =
   (credential: Credential): (() => Promise<Credential>) =>
   () =>
     Promise.resolve(credential);
@@ -47,7 +48,7 @@ async function guarded(
         answerManifest(request, response, { v1: artifact });
       else sendError(response, 401, "UNAUTHORIZED", { "www-authenticate": `Bearer ${parameters}` });
     },
-    { now: () => clock.now, ...(options.credential === undefined ? {} : { credentials: source(options.credential) }) },
+    { now: () => clock.now, ...(options.credential === undefined ? {} : { credentials: given(options.credential) }) },
   );
   return { ...opened, tokens, clock };
 }
@@ -150,6 +151,35 @@ describe("bearer", () => {
   });
 });
 
+test("a blob read goes on with a new token when the registry drops the old one, and asks for one token only", async () => {
+  const bytes = new TextEncoder().encode("0123456789abcdef");
+  let taken = "token-1";
+  const tokens = await serve(cleanups, numbered({ expires_in: 9999 }));
+  const clock = { now: 1e12 };
+  const { registry, server } = await openFake(
+    cleanups,
+    (request, response) => {
+      if (request.headers.authorization !== `Bearer ${taken}`) {
+        sendError(response, 401, "UNAUTHORIZED", { "www-authenticate": `Bearer realm="${tokens.origin}/"` });
+        return;
+      }
+      const [, first = 0, last = 0] = (/bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "") ?? []).map(Number);
+      response.writeHead(206, { "content-range": `bytes ${first}-${last}/${bytes.length}` });
+      response.end(bytes.subarray(first, last + 1));
+    },
+    { now: () => clock.now },
+  );
+  const source = registry.blob({ mediaType: "x/y", digest: digestOf(bytes), size: bytes.length, annotations: {} });
+  expect(Buffer.from(await source.read({ start: 0, end: 2 })).toString()).toBe("01");
+  clock.now += 60_000;
+  taken = "token-2";
+  const starts = [2, 4, 6, 8, 10, 12];
+  const parts = await Promise.all(starts.map((start) => source.read({ start, end: start + 1 })));
+  expect(parts.map((part) => Buffer.from(part).toString()).join("")).toBe("2468ac");
+  expect(tokens.seen).toHaveLength(2);
+  expect(server.seen.length).toBeLessThanOrEqual(2 + 2 * starts.length);
+});
+
 describe("identity tokens", () => {
   test("are posted, and what rotates is used next", async () => {
     const { registry, reference, tokens, clock } = await guarded(
@@ -205,7 +235,7 @@ describe("basic", () => {
     };
 
   test("sent when asked for, once, then at once", async () => {
-    const credentials = source({ username: "me", password: "pw" });
+    const credentials = given({ username: "me", password: "pw" });
     const { registry, reference, counts } = await openFake(cleanups, guard('Basic realm="x"'), { credentials });
     await registry.resolve(reference);
     await registry.resolve(reference);
@@ -213,7 +243,7 @@ describe("basic", () => {
   });
 
   test("wrong, or none: credentials, without a second try of the same", async () => {
-    const wrong = source({ username: "me", password: "no" });
+    const wrong = given({ username: "me", password: "no" });
     const { registry, reference, counts } = await openFake(cleanups, guard("Basic"), { credentials: wrong });
     const error = await failure(registry.resolve(reference));
     expect([error.code, counts.requests.length]).toEqual(["credentials", 2]);

@@ -26,6 +26,8 @@ export interface MountSettings {
   readonly grants?: Readonly<Record<string, OpenGrant["kind"]>>;
   /** The file behind `backed` grants. */
   readonly backing?: string;
+  /** Bytes of the slot table, where it is to be a wrong one. */
+  readonly slotBytes?: number;
   /** Who the program becomes before it mounts. */
   readonly user?: number;
   /** The number of sources; 1 if absent. */
@@ -82,7 +84,8 @@ async function fillCache(slots: Int32Array): Promise<Cache | undefined> {
     const size = tree.size(row);
     const entry = cache.open(`sha256:${String(source).padStart(64, "0")}`, size);
     for (let start = 0; start < size; start += FILL_BYTES) {
-      await entry.write(start, patternBytes(row, start, Math.min(size, start + FILL_BYTES)), { verified: true });
+      if (entry.missing({ start, end: Math.min(size, start + FILL_BYTES) }).length > 0)
+        await entry.write(start, patternBytes(row, start, Math.min(size, start + FILL_BYTES)), { verified: true });
     }
     entry.setMarks(settings.cache.marks ?? []);
     slots[source] = entry.slot;
@@ -90,8 +93,11 @@ async function fillCache(slots: Int32Array): Promise<Cache | undefined> {
   return cache;
 }
 
-const slots = new SharedArrayBuffer(4 * tree.sources);
-const cache = await fillCache(new Int32Array(slots));
+const slots = new SharedArrayBuffer(settings.slotBytes ?? 4 * tree.sources);
+const cache =
+  settings.slotBytes === undefined
+    ? await fillCache(new Int32Array(slots))
+    : await openCache({ directory: settings.cache?.directory ?? "" });
 
 const served: Served = {
   tree,

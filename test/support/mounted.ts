@@ -102,14 +102,13 @@ export interface Ran {
 }
 
 /** Runs a program to its end, without blocking this process. Killed after 20 s. */
-export function run(file: string, args: readonly string[], options: { input?: string } = {}): Promise<Ran> {
+export function run(file: string, args: readonly string[]): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], timeout: 20_000, killSignal: "SIGKILL" });
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000, killSignal: "SIGKILL" });
     const text = { stdout: "", stderr: "" };
     child.stdout.setEncoding("latin1").on("data", (chunk: string) => void (text.stdout += chunk));
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => void (text.stderr += chunk));
     child.once("error", reject);
     child.once("close", (status) => resolve({ status, ...text }));
-    child.stdin.end(options.input ?? "");
   });
 }

@@ -2,7 +2,8 @@ import { afterEach } from "vitest";
 import type { ByteRange } from "../../src/bytes/range.ts";
 import type { StreamingSource } from "../../src/bytes/source.ts";
 import { blobSource, type BlobTarget } from "../../src/fetch/blob.ts";
-import { anonymous, countingMeter, plainClient, type Moved } from "./plain-client.ts";
+import { createHttpClient } from "../../src/fetch/http-client.ts";
+import { anonymous, countingMeter, type Moved } from "./counting-meter.ts";
 import { patternBytes, rangeServer, type RangeServer, type RangeServerOptions, type Seen } from "./range-server.ts";
 
 /** What the servers of these tests hold. */
@@ -27,7 +28,7 @@ export function blobOf(
   more: Partial<BlobTarget> = {},
 ): StreamingSource & { readonly moved: Moved } {
   const moved = countingMeter();
-  const client = plainClient(moved);
+  const client = createHttpClient({ meter: moved });
   open.push(() => client.close());
   const made = blobSource({
     client,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { ArtifactStats } from "../../artifact/accounting.ts";
 import { spawnDaemon } from "../../mount/spawn-daemon.ts";
-import { endBySignal } from "../../mount/end-by-signal.ts";
+import { runForeground } from "../../mount/end-by-signal.ts";
 import type { Context, Flags, Run } from "../command.ts";
 import type { DaemonOrder } from "../daemon-main.ts";
 import { mountArtifact, type MountOrder } from "../mount-artifact.ts";
@@ -29,14 +29,16 @@ async function stay(order: MountOrder, context: Context): Promise<number> {
   for (const warning of mount.artifact.warnings) context.log("warn", warningText(warning));
   const { mounted } = mount.session;
   const release = context.takeSignals(() => undefined);
-  const undo = endBySignal(mounted, { log: context.log, hangup: "unmount" });
+  const ended = runForeground(
+    { unmount: (options) => mounted.unmount(options), close: () => mounted.close(), ended: mount.ended },
+    context.log,
+  );
   try {
     await announce(mount.stats(), context);
   } catch {
     // Nobody reads what we say; the mount is there all the same.
   }
-  const reason = await mount.ended;
-  undo();
+  const reason = await ended;
   release();
   return reason === "failed" ? 1 : 0;
 }

@@ -44,6 +44,7 @@ await runDaemon(async ({ payload, signal, notice }) => {
     reference: "localhost:5000/eo/memory@sha256:aa",
     digest: "sha256:aa",
     stats: (mounted, mountpoint) => memoryStats(memory, mounted, mountpoint),
+    isDedicated: true,
     isPrivate: settings.isPrivate === true,
   });
   if (settings.behaviour === "bug") {
