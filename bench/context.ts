@@ -57,7 +57,7 @@ export async function openBench(options: { readonly runs: number; readonly peers
   const registry = await spawnRegistry(LINK);
   const env = riffleHome(scratch);
   const stored = new Map<string, Promise<StoredArtifact>>();
-  const mounts = new Map<string, MountedArtifact>();
+  const mounts = new Set<Promise<MountedArtifact>>();
   let last = 0;
 
   const freshFolder = (): string => {
@@ -82,14 +82,14 @@ export async function openBench(options: { readonly runs: number; readonly peers
       return known;
     },
     freshFolder,
-    async mount(reference, { cacheDir = freshFolder(), flags = [] } = {}) {
-      const mounted = await mountArtifact(reference, freshFolder(), {
+    mount(reference, { cacheDir = freshFolder(), flags = [] } = {}) {
+      const mounting = mountArtifact(reference, freshFolder(), {
         env,
         flags: ["--cache-dir", cacheDir, ...flags],
         timeoutMs: 60_000,
       });
-      mounts.set(mounted.path, mounted);
-      return mounted;
+      mounts.add(mounting);
+      return mounting;
     },
     async dropPageCache() {
       try {
@@ -112,9 +112,8 @@ export async function openBench(options: { readonly runs: number; readonly peers
       return work().finally(() => registry.configure(LINK));
     },
     async close() {
-      // `unmount` of what is unmounted already does nothing
-      for (const mounted of mounts.values())
-        await mounted.unmount().catch((error: unknown) => console.error(String(error)));
+      // one that is just coming up is waited for, one that failed is nothing, and a second `unmount` does nothing
+      for (const mounting of mounts) await mounting.then((mounted) => mounted.unmount()).catch(() => undefined);
       await registry.close();
       rmSync(scratch.path, { recursive: true, force: true });
     },

@@ -41,7 +41,7 @@ interface Stage {
   /** Undefined where this machine can mount. */
   readonly obstacle: string | undefined;
   /** What must be undone if the demo is interrupted. */
-  readonly mounts: Set<MountedArtifact>;
+  readonly mounts: Set<Promise<MountedArtifact>>;
 }
 
 const { bold, dim, green, red } = styles(process.stdout.isTTY && process.env["NO_COLOR"] === undefined);
@@ -50,17 +50,18 @@ const say = (line = ""): void => void process.stdout.write(`${line}\n`);
 /** Mounts with nothing cached, asks, unmounts: the time is what a person waits from nothing to the answer. */
 async function throughMount(stage: Stage, query: DemoQuery): Promise<{ readonly answer: Answer; readonly ms: number }> {
   const begun = performance.now();
-  const mounted = await mountArtifact(stage.references[query.file], stage.folder.sub("mnt"), {
+  const mounting = mountArtifact(stage.references[query.file], stage.folder.sub("mnt"), {
     env: stage.env,
     flags: ["--cache-dir", freshFolder(stage)],
   });
-  stage.mounts.add(mounted);
+  stage.mounts.add(mounting);
+  const mounted = await mounting;
   try {
     const answer = await askFile(join(mounted.path, NAMES[query.file]), query.question);
     return { answer, ms: performance.now() - begun };
   } finally {
     await mounted.unmount();
-    stage.mounts.delete(mounted);
+    stage.mounts.delete(mounting);
   }
 }
 
@@ -180,15 +181,13 @@ async function main(): Promise<boolean> {
   await using registry = await spawnRegistry();
   const obstacle = process.argv.includes("--library") ? "as asked with --library" : mountObstacle();
   const mounts: Stage["mounts"] = new Set();
-  const interrupted = (): void => {
-    const undo = [...mounts].map((mounted) => mounted.unmount().catch((error: unknown) => say(String(error))));
-    void Promise.all(undo).finally(() => {
-      void registry.close().finally(() => {
-        folder.remove();
-        process.exit(130);
-      });
-    });
+  const undo = async (): Promise<void> => {
+    // one that is just coming up is waited for: it would outlive us
+    for (const mounting of mounts) await mounting.then((mounted) => mounted.unmount()).catch(() => undefined);
+    await registry.close();
+    folder.remove();
   };
+  const interrupted = (): void => void undo().finally(() => process.exit(130));
   process.once("SIGINT", interrupted);
   process.once("SIGTERM", interrupted);
 

@@ -92,7 +92,7 @@ export interface CacheOptions {
   readonly directory?: string | undefined;
   /** What all contents may take on disk together, in bytes. */
   readonly limitBytes?: number;
-  /** The same for what is held in memory; at least 20 MiB. */
+  /** The same for what is held in memory; at least 20 MiB. Default 256 MiB without a directory, else 48 MiB. */
   readonly memoryBytes?: number;
   /** One line for a person: the disk is refused or in trouble. */
   readonly log?: (message: string) => void;
@@ -113,6 +113,9 @@ export interface CacheOptions {
 }
 
 const GIB = 1024 ** 3;
+/** Without a disk all that is held; beside one, only what the disk does not take for a while. */
+const MEMORY_ALONE_BYTES = 256 * 1024 ** 2;
+const MEMORY_BESIDE_DISK_BYTES = 48 * 1024 ** 2;
 
 /** Opens the cache. A directory that cannot be used is one line to `log` and a cache in memory, never an error. */
 export async function openCache(options: CacheOptions = {}): Promise<Cache> {
@@ -139,7 +142,7 @@ export async function openChunkCache(options: CacheOptions = {}): Promise<ChunkC
       ...options,
       log,
       limitBytes: options.limitBytes ?? 20 * GIB,
-      memoryBytes: options.memoryBytes ?? 256 * 1024 * 1024,
+      memoryBytes: options.memoryBytes ?? (place === undefined ? MEMORY_ALONE_BYTES : MEMORY_BESIDE_DISK_BYTES),
       maxOpenFiles: options.maxOpenFiles ?? 512,
       freeSpace: options.freeSpace ?? { bytes: GIB, ratio: 0.05 },
       now: options.now ?? Date.now,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { isDigest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
 import { errorCode, type CacheFiles } from "./files.ts";
+import { makeFolders } from "./make-folders.ts";
 
 const LAYOUT_VERSION = "1";
 
@@ -46,7 +47,7 @@ export async function prepareDirectory(
 ): Promise<CachePlace> {
   const v1 = join(directory, "v1");
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolders(directory);
     const tag = join(directory, "CACHEDIR.TAG");
     if (!existsSync(tag)) writeFileSync(tag, CACHEDIR_TAG);
     try {

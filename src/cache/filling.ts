@@ -4,14 +4,17 @@ import type { DiskBody } from "./disk-body.ts";
 import type { CacheFiles } from "./files.ts";
 import type { Unit } from "./unit.ts";
 
-/** While filling is stopped: how often it is asked whether it may go on. */
-const FULL_MS = 60_000;
+/** While filling is stopped: how often it is asked whether it may go on. A walk over the units costs milliseconds. */
+const FULL_MS = 5_000;
 /** Others write too: how often usage is measured anew while we write. */
 const SURVEY_MS = 10 * 60_000;
 /** So many bytes of our own, or the budget if that is less, and it is measured anew whatever the clock says. */
 const SURVEY_BYTES = 1024 ** 3;
-/** A segment that main did not use for so long may be evicted though its content is open. */
-const SEGMENT_IDLE_MS = 30_000;
+/**
+ * A segment that main did not use for so long may be evicted though its content is open: a fast reader leaves 256 MiB
+ * behind in a second, and whoever comes back finds a miss, never other bytes.
+ */
+const SEGMENT_IDLE_MS = 2_000;
 
 /** What this process had open at one moment, by directory. */
 export interface OpenContents {

@@ -1,5 +1,6 @@
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolders } from "../cache/make-folders.ts";
 import { asRiffleError, oneLine } from "./exit.ts";
 import type { Notes } from "./output.ts";
 import type { Settings } from "./settings.ts";
@@ -22,10 +23,12 @@ const NEEDED: Readonly<Record<LogLevel, number>> = { error: 0, warn: 0, info: 1,
  */
 export function createLog({ notes, settings, now = () => new Date() }: LogOptions): Log {
   let file = settings.logFile;
-  if (file !== undefined) mkdirSync(dirname(file), { recursive: true });
+  let isMade = false;
   const keep = (level: LogLevel, text: string): void => {
     if (file === undefined || (level === "debug" && settings.verbose < NEEDED.debug)) return;
     try {
+      if (!isMade) makeFolders(dirname(file));
+      isMade = true;
       appendFileSync(file, `${now().toISOString()} ${level} ${text}\n`, { mode: 0o600 });
     } catch (error) {
       file = undefined;

@@ -94,11 +94,12 @@ class BlobSource implements StreamingSource {
     if (options.signal?.aborted === true) throw abortError(options.signal);
     if (isEmpty(wanted)) return;
     let at = wanted.start;
-    const take = async (meter: RetryMeter, offset: number, bytes: Uint8Array): Promise<void> => {
-      await sink(offset, bytes);
+    const take = (meter: RetryMeter, offset: number, bytes: Uint8Array): void | Promise<void> => {
+      const held = sink(offset, bytes);
       const end = offset + bytes.length;
       meter.progress(offset <= at && end > at ? end - at : 0);
       if (offset <= at) at = Math.max(at, end);
+      return held;
     };
     const { signal } = options;
     await withRetries(
@@ -128,26 +129,27 @@ class BlobSource implements StreamingSource {
     range: ByteRange,
     signal: AbortSignal,
     meter: RetryMeter,
-    take: (meter: RetryMeter, offset: number, bytes: Uint8Array) => Promise<void>,
+    take: (meter: RetryMeter, offset: number, bytes: Uint8Array) => void | Promise<void>,
   ): Promise<void> {
     const { response, url } = await this.#ask(range, signal);
     const asked: Asked = { host: url.host, id: this.id, size: this.size, range };
     const now = this.#target.now ?? Date.now;
-    let offset: number;
-    let end: number;
+    let offset = 0;
+    let end = 0;
     try {
       const kind = checkAnswer(response, asked, now());
       this.#location.remember(url);
       offset = kind === "whole" ? 0 : range.start;
       end = kind === "whole" ? this.size : range.end;
-      for await (const bytes of response.body) {
+      await response.each((bytes) => {
         if (signal.aborted) throw abortError(signal);
-        if (offset + bytes.length > end) throw longBody(asked, { kind, complete: offset === end });
-        await take(meter, offset, bytes);
+        const at = offset;
+        if (at + bytes.length > end) throw longBody(asked, { kind, complete: at === end });
         offset += bytes.length;
         // A whole blob takes as long as it takes, while it comes; a part has the time limit of its request.
         if (kind === "whole") meter.extend();
-      }
+        return take(meter, at, bytes);
+      });
     } finally {
       response.discard();
     }

@@ -21,6 +21,13 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
+/** Who takes the body as it arrives. */
+interface Taker {
+  readonly take: (bytes: Uint8Array) => void | Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 const END: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
 
 function unwanted(): RiffleError {
@@ -57,6 +64,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #queue: Uint8Array[] = [];
   #queued = 0;
   #waiter: Waiter | undefined;
+  #taker: Taker | undefined;
+  /** The taker has not finished with the last piece. */
+  #holding = false;
   #failure: RiffleError | undefined;
   #ended = false;
   #discarded = false;
@@ -100,6 +110,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#waiter = undefined;
     if (this.#failure !== undefined) waiter?.reject(this.#failure);
     else waiter?.resolve(END);
+    this.#pour();
     this.#finish();
   }
 
@@ -133,7 +144,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       },
     };
     const body: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => iterator };
-    this.#answer({ status, headers, body, discard: () => this.#discard() });
+    this.#answer({ status, headers, body, each: (take) => this.#each(take), discard: () => this.#discard() });
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -147,6 +158,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     if (waiter !== undefined) {
       this.#waiter = undefined;
       waiter.resolve({ done: false, value: bytes });
+      return;
+    }
+    if (this.#taker !== undefined && !this.#holding && this.#queue.length === 0) {
+      this.#timer?.refresh();
+      this.#give(bytes, this.#taker);
       return;
     }
     this.#queue.push(bytes);
@@ -165,6 +181,55 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     // Bytes that arrived before the cut stay readable.
     this.#failure = httpFailure(error, this.#host, this.#request.signal);
     this.#settle();
+  }
+
+  #each(take: Taker["take"]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#taker !== undefined || this.#waiter !== undefined) {
+        reject(new RiffleError("internal", "a body has one reader"));
+        return;
+      }
+      this.#taker = { take, resolve, reject };
+      this.#watchStall();
+      this.#pour();
+    });
+  }
+
+  /** Gives the taker what is queued, and tells it of the end once it has had everything. */
+  #pour(): void {
+    const taker = this.#taker;
+    if (taker === undefined) return;
+    while (!this.#holding) {
+      const bytes = this.#queue.shift();
+      if (bytes === undefined) break;
+      this.#queued -= bytes.length;
+      this.#give(bytes, taker);
+    }
+    if (this.#holding) return;
+    if (this.#failure !== undefined) taker.reject(this.#failure);
+    else if (this.#ended) taker.resolve();
+    else if (this.#controller?.paused === true) this.#controller.resume();
+  }
+
+  #give(bytes: Uint8Array, taker: Taker): void {
+    const refuse = (error: unknown): void => {
+      this.#holding = false;
+      taker.reject(error);
+      this.#discard();
+    };
+    try {
+      const held = taker.take(bytes);
+      if (held === undefined) return;
+      this.#holding = true;
+      this.#controller?.pause();
+      held.then(() => {
+        this.#holding = false;
+        this.#timer?.refresh();
+        this.#pour();
+      }, refuse);
+    } catch (error) {
+      refuse(error);
+    }
   }
 
   #next(): Promise<IteratorResult<Uint8Array, undefined>> {
@@ -192,7 +257,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     }
     const waitMs = this.#limits.stallTimeoutMs;
     this.#timer = setTimeout(() => {
-      if (this.#waiter !== undefined) this.#fail(httpTimeout(this.#host, "sent no further bytes", waitMs));
+      const isWaiting = this.#waiter !== undefined || (this.#taker !== undefined && !this.#holding);
+      if (isWaiting) this.#fail(httpTimeout(this.#host, "sent no further bytes", waitMs));
     }, waitMs);
   }
 

@@ -26,6 +26,12 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Body as it arrives; leaving the loop early ends the exchange. Rejects `timeout` on a stall, `unreachable` on a reset. */
   readonly body: AsyncIterable<Uint8Array>;
+  /**
+   * The body again, for bulk: each piece is given as it arrives, with no turn of the event loop between; a promise that
+   * comes back holds the connection until it settles. Settles as the loop over `body` would; what `take` throws ends the
+   * exchange. Use one of the two, once.
+   */
+  each(take: (bytes: Uint8Array) => void | Promise<void>): Promise<void>;
   /** Drops the rest of the body without reading it to its end. */
   discard(): void;
 }

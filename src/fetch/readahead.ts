@@ -38,6 +38,13 @@ const MAX_EXTENTS = 16;
 const MAX_STREAMS = 4;
 /** Finished runs that are remembered. */
 const MAX_RUNS = 4;
+/**
+ * Programs that want all of a file begin at its start. A run that begins inside is mostly a unit of a format, or a few that
+ * lie together (the tiles of a window: 3 of 300 KiB for 1,000 pixels), and ends where they do; twice what earlier runs of
+ * the handle came to is more than that. A handle that had a long run may have another.
+ */
+const MIN_PROOF_BYTES = 1024 * 1024;
+const LONG_RUN_BYTES = 4 * 1024 * 1024;
 /** A first read of a file that is this large comes from a program that copies: it need not prove itself twice. */
 const COPY_READ_BYTES = 1024 * 1024;
 
@@ -114,7 +121,15 @@ export class ReadAhead {
 
   #window(stream: Stream): number {
     const isCopy = stream.start === 0 && stream.firstBytes >= COPY_READ_BYTES;
-    return stream.reads >= (isCopy ? 2 : 3) ? Math.min(stream.consumed, this.#maxWindow) : 0;
+    if (stream.reads < (isCopy ? 2 : 3)) return 0;
+    if (stream.start > 0 && stream.consumed < this.#proofBytes()) return 0;
+    return Math.min(stream.consumed, this.#maxWindow);
+  }
+
+  /** What a run that begins inside the file must consume before it counts as more than one unit of a format. */
+  #proofBytes(): number {
+    const longest = Math.max(0, ...this.#runs.map((run) => run.consumed));
+    return longest >= LONG_RUN_BYTES ? 0 : Math.max(MIN_PROOF_BYTES, 2 * longest);
   }
 
   /** Where the run is expected to end: as the last ones of this handle that began like it. */

@@ -1,5 +1,5 @@
 import { NONE, ROW_LIVE, S_IFLNK, type Row } from "../layers/tree.ts";
-import { ATTR_BYTES, ENTRY_OUT_BYTES, putU32, putU64, VALID_SECONDS } from "./protocol.ts";
+import { ATTR_OUT_BYTES, ENTRY_OUT_BYTES, putU32, putU64, VALID_SECONDS } from "./protocol.ts";
 import { nodeOf, TYPE_BITS, type TreeView } from "./tree-view.ts";
 
 /** st_blksize sizes the buffers of stdio and of Python: more would make every small read a large one. */
@@ -41,7 +41,7 @@ export function putAttrOut(out: DataView, at: number, entry: { view: TreeView; r
   putU64(out, at, validSeconds(entry.view, entry.row));
   putU64(out, at + 8, 0);
   putAttr(out, at + 16, entry);
-  return 16 + ATTR_BYTES;
+  return ATTR_OUT_BYTES;
 }
 
 /** struct fuse_entry_out at `at`; returns its bytes. The name itself never changes. */

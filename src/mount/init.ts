@@ -30,8 +30,6 @@ const WANTED =
   INIT.ASYNC_READ |
   INIT.ASYNC_DIO |
   INIT.PARALLEL_DIROPS |
-  // Tells an abort (ECONNABORTED on the device) from an unmount (ENODEV).
-  INIT.ABORT_ERROR |
   INIT.MAX_PAGES |
   // Attributes come with the first part of a listing, and with all of it once somebody looks at them: `find` on a
   // million names must not make a million inodes.

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import { RiffleError } from "../errors.ts";
 import type { EndReason, Mounted, WarmCounters } from "./backend.ts";
-import { detach, type AttachedMount } from "./detach.ts";
+import { detach, type AttachedMount, type DetachHow } from "./detach.ts";
 import type { DeviceThreads } from "./device-threads.ts";
 import type { KernelSession } from "./kernel-session.ts";
 
@@ -21,6 +21,7 @@ export class KernelMount implements Mounted {
   readonly ended: Promise<void>;
   readonly #options: KernelMountOptions;
   #asked = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: KernelMountOptions) {
     this.#options = options;
@@ -36,10 +37,10 @@ export class KernelMount implements Mounted {
   }
 
   async unmount(options: { readonly lazy?: boolean } = {}): Promise<void> {
-    const { attached, uid } = this.#options;
+    const { attached } = this.#options;
     this.#asked = true;
-    if (await detach(attached, { how: "plain", uid })) return this.ended;
-    if (options.lazy === true && (await detach(attached, { how: "lazy", uid }))) return undefined;
+    if (await this.#detach("plain")) return this.ended;
+    if (options.lazy === true && (await this.#detach("lazy"))) return undefined;
     this.#asked = false;
     throw new RiffleError("exists", `${attached.mountpoint} is in use`, {
       hint: `close what is open there (fuser -vm ${attached.mountpoint}), or unmount with --lazy`,
@@ -47,10 +48,8 @@ export class KernelMount implements Mounted {
   }
 
   async close(): Promise<void> {
-    const { attached, uid } = this.#options;
     this.#asked = true;
-    const out = await detach(attached, { how: "plain", uid });
-    if (!out) await detach(attached, { how: "force", uid });
+    if (!(await this.#detach("plain"))) await this.#detach("force");
     await this.ended;
   }
 
@@ -58,13 +57,20 @@ export class KernelMount implements Mounted {
     await this.close();
   }
 
+  /** One at a time: a second umount of one path would take what lies below the first. */
+  #detach(how: DetachHow): Promise<boolean> {
+    const { attached, uid } = this.#options;
+    const detached = this.#turn.then(() => detach(attached, { how, uid }));
+    this.#turn = detached.catch(() => false);
+    return detached;
+  }
+
   async #end(code: string): Promise<void> {
-    const { session, attached, descriptor, uid, onEnd } = this.#options;
+    const { session, descriptor, onEnd } = this.#options;
     session.end();
     closeSync(descriptor);
-    // After an unmount it is out of the tree, after an abort (`umount -f` too, which also says ENODEV) it is dead there;
-    // who waits for `ended` must not find it, so nothing is left to a `close` that may still be under way.
-    await detach(attached, { how: "lazy", uid }).catch(() => false);
-    onEnd(this.#asked ? "unmounted" : code === "ENODEV" || code === "ECONNABORTED" ? "detached" : "failed");
+    // After an abort (`umount -f` of a busy mount, fusectl) the mount is dead but still in the tree.
+    await this.#detach("lazy").catch(() => false);
+    onEnd(this.#asked ? "unmounted" : code === "ENODEV" ? "detached" : "failed");
   }
 }

@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
+import { makeFolders } from "../cache/make-folders.ts";
 import { RiffleError } from "../errors.ts";
 
 /**
@@ -7,7 +8,7 @@ import { RiffleError } from "../errors.ts";
  */
 export function ensurePrivateDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeFolders(directory, { mode: 0o700 });
   } catch (cause) {
     throw new RiffleError("disk", `cannot make the state directory ${directory}`, { cause });
   }

@@ -3,7 +3,7 @@
  * (Linux 6.18). Fields are in the machine's byte order, which Node's platforms with FUSE have little-endian; s390x is
  * not served.
  */
-export const LITTLE_ENDIAN = true;
+const LITTLE_ENDIAN = true;
 
 export const KERNEL_MAJOR = 7;
 /** First with FUSE_NO_OPENDIR_SUPPORT answers cached by the kernel and 1 MiB requests (Linux 5.4). */
@@ -73,7 +73,6 @@ export const INIT = {
   READDIRPLUS_AUTO: 0x4000,
   ASYNC_DIO: 0x8000,
   PARALLEL_DIROPS: 0x40000,
-  ABORT_ERROR: 0x200000,
   MAX_PAGES: 0x400000,
   CACHE_SYMLINKS: 0x800000,
   NO_OPENDIR_SUPPORT: 0x1000000,
@@ -99,11 +98,11 @@ export const IN_HEADER_BYTES = 40;
 export const OUT_HEADER_BYTES = 16;
 
 /** struct fuse_attr: ino 0, size 8, blocks 16, times 24, 32, 40, nanoseconds 48, 52, 56, mode 60, nlink 64, uid 68, gid 72, rdev 76, blksize 80, flags 84. */
-export const ATTR_BYTES = 88;
+const ATTR_BYTES = 88;
 /** struct fuse_attr_out: attr_valid 0, attr_valid_nsec 8, attr 16. */
-export const ATTR_OUT_BYTES = 104;
+export const ATTR_OUT_BYTES: number = 16 + ATTR_BYTES;
 /** struct fuse_entry_out: nodeid 0, generation 8, entry_valid 16, attr_valid 24, nanoseconds 32 and 36, attr 40. */
-export const ENTRY_OUT_BYTES = 128;
+export const ENTRY_OUT_BYTES: number = 40 + ATTR_BYTES;
 /** struct fuse_open_out: fh 0, open_flags 8, backing_id 12. */
 export const OPEN_OUT_BYTES = 16;
 /** struct fuse_kstatfs. */

@@ -14,6 +14,7 @@ function answering(document: unknown): { readonly client: HttpClient; readonly s
     body: (async function* body() {
       yield bytes;
     })(),
+    each: async (take) => take(bytes),
     discard: () => {},
   };
   const send = (url: URL): Promise<HttpResponse> => {

@@ -3,7 +3,7 @@ import { createReadStream, mkdirSync, readFileSync, renameSync, statSync, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Digest } from "../../src/bytes/digest.ts";
-import { clip, rangeLength, type ByteRange } from "../../src/bytes/range.ts";
+import { clip, type ByteRange } from "../../src/bytes/range.ts";
 
 /** What a blob of a test consists of. Plain data: it crosses process borders as JSON (`bytes` apart). */
 export type Content =
@@ -76,20 +76,6 @@ export async function* streamContent(content: Content, range: ByteRange): AsyncG
     const stream = noiseStream(content.seed);
     for (let at = start; at < end; at += STEP_BYTES) yield stream({ start: at, end: Math.min(end, at + STEP_BYTES) });
   }
-}
-
-export async function readContent(
-  content: Content,
-  range: ByteRange = { start: 0, end: contentSize(content) },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const inside = clip(range, contentSize(content));
-  const bytes = new Uint8Array(rangeLength(inside));
-  let at = 0;
-  for await (const piece of streamContent(content, inside)) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }
 
 async function hashContent(content: Content): Promise<Digest> {

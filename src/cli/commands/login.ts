@@ -22,7 +22,8 @@ export function parseHost(text: string): string {
 
 /** One answer from the terminal; what is typed is shown unless it is secret. */
 async function ask(question: string, { notes, signal }: Context, secret: boolean): Promise<string> {
-  notes.write(question);
+  // Readline draws its own question; of a secret nothing may be drawn, so that one is written here.
+  if (secret) notes.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const output = secret ? silent : process.stderr;
   const reader = createInterface({ input: process.stdin, output, terminal: true });
@@ -30,7 +31,7 @@ async function ask(question: string, { notes, signal }: Context, secret: boolean
   const interrupted = new AbortController();
   reader.on("SIGINT", () => interrupted.abort(new RiffleError("aborted", "interrupted")));
   try {
-    return await reader.question("", { signal: AbortSignal.any([signal, interrupted.signal]) });
+    return await reader.question(secret ? "" : question, { signal: AbortSignal.any([signal, interrupted.signal]) });
   } finally {
     reader.close();
     if (secret) notes.write("\n");

@@ -1,7 +1,8 @@
-import { copyFileSync, constants, mkdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, constants, renameSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Artifact } from "../../artifact/artifact.ts";
 import { digestAlgorithm, type Digest } from "../../bytes/digest.ts";
+import { makeFolders } from "../../cache/make-folders.ts";
 import { RiffleError } from "../../errors.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { parseReference } from "../../oci/reference.ts";
@@ -153,7 +154,7 @@ export const run: Run = async ([reference = ""], flags, context) => {
   if (flags.on("layout")) tally = await pullLayout(artifact, directory, { tag, force, context });
   else {
     const jobs = fileJobs(artifact, await documentsOf(artifact), directory);
-    mkdirSync(directory, { recursive: true });
+    makeFolders(directory);
     checkRoom(directory, neededBytes(jobs));
     placeParents(jobs, directory);
     tally = await perform(artifact, jobs, { force, context });

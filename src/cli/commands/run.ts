@@ -6,7 +6,7 @@ import { makePrivateMountpoint, removePrivateMountpoint } from "../../mount/priv
 import type { ArtifactStats } from "../../artifact/accounting.ts";
 import { findProgram } from "../checks/machine.ts";
 import type { Context, Run } from "../command.ts";
-import { errorLine } from "../exit.ts";
+import { errorJson, errorLine } from "../exit.ts";
 import { mountArtifact, type ArtifactMount } from "../mount-artifact.ts";
 import { formatBytes } from "../quantities.ts";
 import { mountOrderOf } from "./mount.ts";
@@ -73,6 +73,7 @@ export const run: Run = async ([reference = "", ...command], flags, context) => 
     const error = new RiffleError("not-found", `there is no command "${program}"`, {
       hint: "check the spelling and PATH",
     });
+    if (settings.json) await context.out.line(errorJson(error));
     notes.write(`${errorLine(error, "run")}\n`);
     return NOT_FOUND;
   }

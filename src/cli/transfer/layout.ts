@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestAlgorithm, digestHex, type Digest } from "../../bytes/digest.ts";
+import { makeFolders } from "../../cache/make-folders.ts";
 import { RiffleError } from "../../errors.ts";
 import type { Manifest } from "../../oci/manifest.ts";
 
@@ -49,9 +50,9 @@ function readIndex(path: string): IndexFile {
 
 /** Throws `malformed` when the directory holds an index that is none; before anything is fetched. */
 export function prepareLayout(directory: string, algorithms: ReadonlySet<string>): void {
-  mkdirSync(directory, { recursive: true });
+  makeFolders(directory);
   readIndex(join(directory, "index.json"));
-  for (const algorithm of algorithms) mkdirSync(join(directory, "blobs", algorithm), { recursive: true });
+  for (const algorithm of algorithms) makeFolders(join(directory, "blobs", algorithm));
 }
 
 /** Documents whose bytes are at hand and were checked when they came. */

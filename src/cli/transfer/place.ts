@@ -1,5 +1,6 @@
-import { chmodSync, lstatSync, lutimesSync, mkdirSync, readlinkSync, statSync, symlinkSync, utimesSync } from "node:fs";
+import { chmodSync, lstatSync, lutimesSync, readlinkSync, statSync, symlinkSync, utimesSync } from "node:fs";
 import type { Stats } from "node:fs";
+import { makeFolders } from "../../cache/make-folders.ts";
 import { RiffleError } from "../../errors.ts";
 import { isSaved, type Content } from "./save.ts";
 
@@ -20,7 +21,7 @@ function inTheWay(path: string, why: string): RiffleError {
  */
 export function placeDirectory(path: string, options: { readonly mayBeLink: boolean }): void {
   const stat = statOf(path);
-  if (stat === undefined) mkdirSync(path, { recursive: true });
+  if (stat === undefined) makeFolders(path);
   else if (
     !stat.isDirectory() &&
     !(options.mayBeLink && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
