@@ -11,7 +11,7 @@ const PAGE = 4096;
 const size = 512 * PAGE;
 const bytes = patterned(size, 0);
 const id = digestOf(bytes);
-const CACHE = threadFile("cache", new URL("../../src/cache/cache.ts", import.meta.url).href).href;
+const CACHE = threadFile("open-cache", new URL("../../src/cache/cache.ts", import.meta.url).href).href;
 
 /** Fills a content page by page in an order of its own, says each time how far it is, and never ends by itself. */
 const FILLER = `
