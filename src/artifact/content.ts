@@ -1,6 +1,7 @@
 import type { CachedSource } from "../fetch/cached-source.ts";
 import type { ByteRange } from "../bytes/range.ts";
 import type { CacheEntry, Proof } from "../cache/cache.ts";
+import type { Digest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ReadOutcome } from "./accounting.ts";
@@ -9,10 +10,14 @@ import type { ReadFrom } from "./served.ts";
 /** A content that is wrong once may have been cut by a proxy; one that is wrong twice is wrong. */
 const MISMATCHES_UNTIL_REFUSED = 2;
 
+/** How often the blobs of an artifact were wrong. It outlives their contents, which close when nobody reads. */
+export type Mismatches = Map<Digest, number>;
+
 export interface ContentParts {
   readonly descriptor: Descriptor;
   readonly entry: CacheEntry;
   readonly source: CachedSource;
+  readonly mismatches: Mismatches;
   /** A wrong blob, told once for each time. */
   readonly onMismatch: (error: RiffleError) => void;
   /** The slot or the proof may have changed. */
@@ -26,13 +31,13 @@ export interface ContentParts {
 export class Content {
   readonly descriptor: Descriptor;
   readonly #parts: ContentParts;
-  #mismatches = 0;
   #refused: RiffleError | undefined;
   #closed = false;
 
   constructor(parts: ContentParts) {
     this.descriptor = parts.descriptor;
     this.#parts = parts;
+    if (this.#times >= MISMATCHES_UNTIL_REFUSED) this.#refused = this.#wrong();
     parts.entry.onComplete(() => void this.#prove());
     if (parts.entry.missing({ start: 0, end: parts.entry.size }).length === 0) void this.#prove();
   }
@@ -92,16 +97,25 @@ export class Content {
     this.#parts.onChange();
   }
 
-  #mismatch(): void {
-    this.#mismatches += 1;
-    const again = this.#mismatches < MISMATCHES_UNTIL_REFUSED;
-    const error = new RiffleError("verification", `the bytes of ${this.descriptor.digest} do not have that digest`, {
+  get #times(): number {
+    return this.#parts.mismatches.get(this.descriptor.digest) ?? 0;
+  }
+
+  #wrong(): RiffleError {
+    const { digest } = this.descriptor;
+    const again = this.#times < MISMATCHES_UNTIL_REFUSED;
+    return new RiffleError("verification", `the bytes of ${digest} do not have that digest`, {
       hint: again
         ? "thrown away; the next read fetches them anew"
         : "the registry's copy is damaged; its bytes are refused",
-      facts: { digest: this.descriptor.digest, times: this.#mismatches },
+      facts: { digest, times: this.#times },
     });
-    if (!again) this.#refused = error;
+  }
+
+  #mismatch(): void {
+    this.#parts.mismatches.set(this.descriptor.digest, this.#times + 1);
+    const error = this.#wrong();
+    if (this.#times >= MISMATCHES_UNTIL_REFUSED) this.#refused = error;
     this.#parts.onMismatch(error);
   }
 }

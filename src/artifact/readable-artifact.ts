@@ -10,7 +10,7 @@ import type { Registry } from "../registry/registry.ts";
 import type { Accounting, ArtifactStats, MountFacts } from "./accounting.ts";
 import { artifactFile, type ArtifactFile } from "./artifact-file.ts";
 import type { Artifact, Entry } from "./artifact.ts";
-import { Content } from "./content.ts";
+import { Content, type Mismatches } from "./content.ts";
 import { Contents } from "./contents.ts";
 import type { Engine, Log } from "./engine.ts";
 import { ErrorList } from "./error-list.ts";
@@ -105,6 +105,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
 function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descriptor, onChange: () => void) => Content {
   const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
   const cost = createCostModel();
+  const mismatches: Mismatches = new Map();
   return (descriptor, onChange) => {
     const path = registry.blobPath?.(descriptor);
     const entry =
@@ -126,7 +127,7 @@ function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descrip
       errors.add(descriptor.digest, error);
       log("error", error.message);
     };
-    return new Content({ descriptor, entry, source, onMismatch, onChange });
+    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange });
   };
 }
 

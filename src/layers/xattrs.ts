@@ -11,7 +11,8 @@ const NAME_BYTES = 255;
 const VALUE_BYTES = 65_536;
 const LIST_BYTES = 65_536;
 
-const encoder = new TextEncoder();
+/** Pooled, and without a copy for short texts: a manifest may hold ten thousand layers with annotations. */
+const encode = (text: string): Uint8Array => Buffer.from(text);
 
 /**
  * INTERFACE section 3.8: what every file of this blob carries. Annotations whose name or value Linux could not give are
@@ -19,17 +20,17 @@ const encoder = new TextEncoder();
  */
 export function descriptorXattrs(descriptor: Descriptor): Xattr[] {
   const fixed: Xattr[] = [
-    { name: "user.oci.digest", value: encoder.encode(descriptor.digest) },
-    { name: "user.oci.mediatype", value: encoder.encode(descriptor.mediaType) },
+    { name: "user.oci.digest", value: encode(descriptor.digest) },
+    { name: "user.oci.mediatype", value: encode(descriptor.mediaType) },
     { name: "user.oci.verified" },
     { name: "user.oci.cached" },
   ];
   const annotations = Object.entries(descriptor.annotations).map(([key, value]): Xattr => {
-    return { name: `user.oci.annotation.${key}`, value: encoder.encode(value) };
+    return { name: `user.oci.annotation.${key}`, value: encode(value) };
   });
   let listBytes = 0;
   return [...fixed, ...annotations].filter(({ name, value }) => {
-    const bytes = encoder.encode(name).length;
+    const bytes = Buffer.byteLength(name);
     if (bytes > NAME_BYTES || name.includes("\0") || (value?.length ?? 0) > VALUE_BYTES) return false;
     if (listBytes + bytes + 1 > LIST_BYTES) return false;
     listBytes += bytes + 1;
@@ -43,11 +44,11 @@ export function descriptorXattrs(descriptor: Descriptor): Xattr[] {
  */
 export function encodeXattrs(xattrs: readonly Xattr[]): Uint8Array {
   if (xattrs.length === 0) return new Uint8Array(0);
-  const list = encoder.encode(xattrs.map(({ name }) => `${name}\0`).join(""));
+  const list = encode(xattrs.map(({ name }) => `${name}\0`).join(""));
   const parts: Uint8Array[] = [numbers(list.length), list];
   for (const { name, value } of xattrs) {
     if (value === undefined) continue;
-    const bytes = encoder.encode(name);
+    const bytes = encode(name);
     parts.push(numbers(bytes.length, value.length), bytes, value);
   }
   return new Uint8Array(Buffer.concat(parts));
@@ -59,7 +60,7 @@ export function decodeXattrNames(record: Uint8Array): Uint8Array {
 }
 
 export function decodeXattr(record: Uint8Array, name: string): Uint8Array | undefined {
-  const wanted = encoder.encode(name);
+  const wanted = encode(name);
   let at = 4 + numberAt(record, 0);
   while (at + 8 <= record.length) {
     const nameBytes = numberAt(record, at);

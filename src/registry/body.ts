@@ -1,13 +1,13 @@
-import { RiffleError } from "../errors.ts";
+import { RiffleError, type ErrorCode } from "../errors.ts";
 import type { HttpResponse } from "../fetch/http.ts";
 
-/** The whole body, at most `limit` bytes; throws `misbehaved` for more, before more is read. */
+/** The whole body, at most `limit` bytes; throws `code` (default `misbehaved`) for more, before more is read. */
 export async function readBody(
   response: HttpResponse,
-  options: { readonly limit: number; readonly what: string },
+  options: { readonly limit: number; readonly what: string; readonly code?: ErrorCode },
 ): Promise<Uint8Array> {
-  const { limit, what } = options;
-  const tooLong = (): RiffleError => new RiffleError("misbehaved", `${what} is longer than ${limit} bytes`);
+  const { limit, what, code = "misbehaved" } = options;
+  const tooLong = (): RiffleError => new RiffleError(code, `${what} is longer than ${limit} bytes`);
   if (Number(response.headers["content-length"] ?? 0) > limit) {
     response.discard();
     throw tooLong();

@@ -106,7 +106,10 @@ async function judge(
   const { status, headers } = response;
   const facts: ErrorFacts = { host: url.host, status };
   if (status >= 200 && status < 300) {
-    const bytes = await readBody(response, { limit: request.limit, what: request.what });
+    const { limit, what, kind } = request;
+    // A document of that size is the publisher's doing; anything else the registry's.
+    const code = kind === "manifest" ? "malformed" : "misbehaved";
+    const bytes = await readBody(response, { limit, what, code });
     return { status, headers, bytes, url, errors: [] };
   }
   const errors = isRedirect(status) ? [] : await errorCodes(response, MAX_ERROR_BYTES);

@@ -51,6 +51,8 @@ export interface Saved {
 const WINDOW_BYTES = 2 * 1024 * 1024;
 const WINDOWS = 4;
 const COPY_BYTES = 1024 * 1024;
+/** A time limit in which less than this part of a request came is no slow link: else a drip would go on for ever. */
+const PROGRESS_PART = 1 / 32;
 
 /** Beside the final name, hidden, bound to the content, and short enough whatever the name's length is. */
 export function partPath(target: string, id: string): string {
@@ -177,7 +179,9 @@ async function fill(content: Content, appender: Appender, options: SaveOptions):
       await fillOnce(content, appender, adapted);
       return;
     } catch (error) {
-      if (!isRiffleError(error) || error.code !== "timeout" || appender.length === before) throw error;
+      const progress = (options.windowBytes ?? WINDOW_BYTES) * PROGRESS_PART;
+      const isSlow = isRiffleError(error) && error.code === "timeout" && appender.length - before >= progress;
+      if (!isSlow) throw error;
       adapted = { ...options, windows: 1 };
     }
   }
@@ -196,6 +200,8 @@ async function attemptSave(content: Content, part: string, options: SaveOptions)
     if (appender.digest() !== digest) return "mismatch";
     return { fetchedBytes, resumedBytes, verified: digest !== undefined };
   } finally {
+    // Nothing came: there is nothing to go on from.
+    if (fstatSync(fd).size === 0 && content.size > 0) rmSync(part, { force: true });
     closeSync(fd);
   }
 }
@@ -215,7 +221,7 @@ export async function saveContent(content: Content, target: string, options: Sav
   }
   if (saved === "mismatch") {
     rmSync(part, { force: true });
-    throw new RiffleError("verification", `${content.id} does not have its digest`, {
+    throw new RiffleError("verification", `the bytes for ${target} do not have the digest ${content.digest ?? ""}`, {
       facts: { target, expected: content.digest ?? "" },
     });
   }

@@ -39,10 +39,15 @@ function channel(child: ChildProcess): Call {
     });
 }
 
+/** A registry whose process can be stopped, and killed. */
+export interface SpawnedRegistry extends RegistryHandle {
+  readonly pid: number;
+}
+
 /** `startRegistry` in a process of its own, which ends with this one whatever becomes of it. Needs a build. */
 export async function spawnRegistry(
   options: RegistryOptions & { readonly port?: number } = {},
-): Promise<RegistryHandle> {
+): Promise<SpawnedRegistry> {
   if (!existsSync(REGISTRY_PROGRAM)) throw new Error(`${REGISTRY_PROGRAM} is missing: run node scripts/build.mjs`);
   const child = fork(REGISTRY_PROGRAM, ["--json-config", JSON.stringify(options)], {
     serialization: "advanced",
@@ -57,7 +62,7 @@ export async function spawnRegistry(
     exited.then(() => Promise.reject(new Error("the test registry did not start"))),
   ]);
   // the one line that main.ts prints
-  const { host, url } = JSON.parse(String(line)) as { host: string; url: string };
+  const { host, url, pid } = JSON.parse(String(line)) as { host: string; url: string; pid: number };
   child.unref();
   child.channel?.unref();
   const call = channel(child);
@@ -69,6 +74,7 @@ export async function spawnRegistry(
   return {
     host,
     url,
+    pid,
     counters: () => call<RegistryCounters>("counters"),
     records: () => call<readonly RequestRecord[]>("records"),
     reset: () => call<void>("reset"),
