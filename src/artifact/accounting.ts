@@ -78,6 +78,10 @@ export class Accounting implements HttpMeter {
     this.#fetched[kind] += bytes;
   }
 
+  get blobBytes(): number {
+    return this.#fetched.blob;
+  }
+
   retry(): void {
     this.#retries += 1;
   }

@@ -1,5 +1,6 @@
 import { Limiter } from "../bytes/limiter.ts";
-import { openCache, type Cache } from "../cache/cache.ts";
+import type { Cache } from "../cache/cache.ts";
+import { openCache } from "../cache/open-cache.ts";
 import { ByteBudget } from "../fetch/budget.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";

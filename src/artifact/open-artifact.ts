@@ -2,7 +2,8 @@ import type { Digest } from "../bytes/digest.ts";
 import { abortError, RiffleError } from "../errors.ts";
 import { contentEntries, parsePlatform, selectPlatform } from "../oci/platform.ts";
 import { parseReference, pinnedReference, type Reference } from "../oci/reference.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
+import type { Descriptor, Platform } from "../oci/descriptor.ts";
+import { MAX_INDEX_DEPTH } from "../oci/parse-manifest.ts";
 import type { ImageManifest, IndexManifest, Manifest } from "../oci/manifest.ts";
 import { buildPlannedTree, planTree, type IndexEntry, type TreePlan } from "../layers/plain-layers.ts";
 import { filterTree } from "../layers/tree-filter.ts";
@@ -53,9 +54,7 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
   let engine: Engine | undefined;
   try {
     const resolved = await registry.resolve(reference, waiting(options));
-    const named = await registry.manifest(resolved, waiting(options));
-    const chosen = named.kind === "index" ? selectPlatform(named, platform) : undefined;
-    const manifest = chosen === undefined ? named : await registry.manifest(chosen, waiting(options));
+    const manifest = await manifestFor(resolved, registry, { platform, ...waiting(options) });
     const { plan, digest } = await planArtifact(manifest, reference, registry, options);
     engine = options.engine ?? (await createEngine(options));
     if (options.signal?.aborted === true) throw abortError(options.signal);
@@ -77,6 +76,27 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
     if (options.engine === undefined) await engine?.close();
     throw error;
   }
+}
+
+/** The manifest behind a descriptor; of an index with platforms the entry for `platform`, through indexes of indexes. */
+async function manifestFor(
+  resolved: Descriptor,
+  registry: Registry,
+  options: { readonly platform: Platform | undefined; readonly signal?: AbortSignal },
+): Promise<Manifest> {
+  let manifest = await registry.manifest(resolved, options);
+  for (let depth = 0; manifest.kind === "index"; depth += 1) {
+    const chosen = selectPlatform(manifest, options.platform);
+    if (chosen === undefined) return manifest;
+    if (depth === MAX_INDEX_DEPTH) {
+      throw new RiffleError(
+        "malformed",
+        `indexes lie more than ${MAX_INDEX_DEPTH} deep in each other: ${resolved.digest}`,
+      );
+    }
+    manifest = await registry.manifest(chosen, options);
+  }
+  return manifest;
 }
 
 function waiting(options: OpenOptions): { readonly signal?: AbortSignal } {

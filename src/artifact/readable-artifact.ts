@@ -40,7 +40,7 @@ const CACHE_STATUS_AGE_MS = 5000;
 export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> {
   const { tree, plan, accounting, engine, registry, manifest } = parts;
   const errors = new ErrorList();
-  const cacheStatus = await recentStatus(engine);
+  const cacheStatus = recentStatus(engine, () => accounting.blobBytes);
   const since = new Date().toISOString();
   const totals = treeTotals(tree);
   let mounted: (() => MountFacts) | undefined;
@@ -169,17 +169,27 @@ function* entriesBelow(parts: ArtifactParts, path: string): Generator<Entry> {
   for (const row of walk(parts.tree, top)) if (row !== top) yield entryOf(parts, row);
 }
 
-/** The cache's usage without waiting: the last known, renewed in the background. */
-async function recentStatus(engine: Engine): Promise<() => { readonly bytes: number; readonly limit: number }> {
-  let last = { bytes: 0, limit: engine.cacheBytes };
+/**
+ * The cache's usage without waiting: the last count and what was fetched since, counted again in the background. Other
+ * processes' doings show with the next count.
+ */
+function recentStatus(
+  engine: Engine,
+  fetchedBytes: () => number,
+): () => { readonly bytes: number; readonly limit: number } {
+  let last = { bytes: 0, limit: engine.cacheBytes, fetchedBefore: 0 };
   let at = 0;
   const renew = async (): Promise<void> => {
     at = Date.now();
-    const status = await engine.cache.status();
-    last = { bytes: status.bytes, limit: status.limit };
+    const before = fetchedBytes();
+    const { bytes, limit, directory } = await engine.cache.status();
+    // Memory is counted at once, and drops what it cannot hold.
+    last = { bytes, limit, fetchedBefore: directory === undefined ? Number.POSITIVE_INFINITY : before };
   };
+  void renew().catch(() => undefined);
   return () => {
     if (Date.now() - at > CACHE_STATUS_AGE_MS) void renew().catch(() => undefined);
-    return last;
+    const { bytes, limit, fetchedBefore } = last;
+    return { bytes: bytes + Math.max(0, fetchedBytes() - fetchedBefore), limit };
   };
 }

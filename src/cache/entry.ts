@@ -100,7 +100,8 @@ export class Entry implements CacheEntry {
     const wanted = clip(range, this.size);
     if (isEmpty(wanted)) return new Uint8Array(0);
     if (this.missing(wanted).length > 0) return undefined;
-    const target = Buffer.allocUnsafeSlow(rangeLength(wanted));
+    // Not a Buffer: the `slice` of one does not copy.
+    const target = new Uint8Array(Buffer.allocUnsafeSlow(rangeLength(wanted)).buffer);
     const fromBody = this.#fromMemory(wanted, target);
     if (fromBody === undefined) return undefined;
     this.#host.used(this);

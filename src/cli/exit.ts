@@ -94,6 +94,7 @@ export function asRiffleError(thrown: unknown): RiffleError {
     if (code !== undefined && known !== undefined && syscall !== undefined) {
       const subject = typeof path === "string" ? path : syscall;
       return new RiffleError(known, `${subject}: ${ERRNO_WORDS[code] ?? code}`, {
+        ...(known === "not-found" && { hint: "check the path" }),
         facts: { errno: code, syscall },
         cause: thrown,
       });

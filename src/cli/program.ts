@@ -162,10 +162,11 @@ function settle(command: Command, collected: Collected): void {
 }
 
 function buildProgram(version: string, collected: Collected): Command {
-  const program = addSettings(new Command("riffle"))
+  const program = new Command("riffle")
     .description("Mount any OCI artifact as a read-only directory and fetch only the bytes that are read.")
     .version(version, "--version", "print the version")
     .enablePositionalOptions();
+  addSettings(program);
   for (const spec of [...MOUNT_SPECS, ...READ_SPECS]) addCommand(program, spec, collected);
   addGroup(program, CACHE_GROUP, collected);
   for (const spec of MACHINE_SPECS) addCommand(program, spec, collected);

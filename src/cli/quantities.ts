@@ -52,6 +52,11 @@ export function rangeWithin(wanted: WantedRange, size: number): ByteRange {
   return { start, end: Math.max(start, Math.min(wanted.end ?? size, size)) };
 }
 
+/** For people: `1 read`, `2 reads`. */
+export function formatCount(count: number, singular: string, plural = `${singular}s`): string {
+  return `${count} ${count === 1 ? singular : plural}`;
+}
+
 /** For people: `1.5 GiB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

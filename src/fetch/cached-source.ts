@@ -121,11 +121,7 @@ class PagedSource implements CachedSource {
         return bytes;
       }
     }
-    const bytes = await this.#fetch(wanted, options, missing.length === 0);
-    const lacking = missing.reduce((sum, hole) => sum + overlap(hole, wanted), 0);
-    const fromCache = missing.length === 0 ? 0 : bytes.length - lacking;
-    options.onOutcome?.({ bytes: bytes.length, fromCache });
-    return bytes;
+    return this.#fetch(wanted, options, missing.length === 0);
   }
 
   readMany(ranges: readonly ByteRange[], options?: CachedReadOptions): Promise<readonly Uint8Array[]> {
@@ -158,7 +154,9 @@ class PagedSource implements CachedSource {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       this.#filler.want(read, isForced);
-      return await read.bytes;
+      const bytes = await read.bytes;
+      options.onOutcome?.({ bytes: bytes.length, fromCache: bytes.length - read.lackedBytes });
+      return bytes;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
@@ -197,10 +195,6 @@ class PagedSource implements CachedSource {
     this.#marks = text;
     this.#entry.setMarks(marks);
   }
-}
-
-function overlap(a: ByteRange, b: ByteRange): number {
-  return Math.max(0, Math.min(a.end, b.end) - Math.max(a.start, b.start));
 }
 
 function lateError(id: string, { start, end }: ByteRange, timeoutMs: number): RiffleError {

@@ -1,11 +1,12 @@
 import type { Limiter } from "../bytes/limiter.ts";
-import { alignToPages, overlaps, rangeLength, splitRange, subtractRanges, type ByteRange } from "../bytes/range.ts";
+import { alignToPages, rangeLength, splitRange, subtractRanges, type ByteRange } from "../bytes/range.ts";
 import type { StreamingSource } from "../bytes/source.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { RiffleError } from "../errors.ts";
 import { BlockPool } from "./block-pool.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { CostModel } from "./cost.ts";
+import { coverageOf, waitFor } from "./coverage.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Flight, type Block, type FlightEvents, type Segment } from "./flight.ts";
 import { Landing, takeBlock } from "./landing.ts";
@@ -99,7 +100,7 @@ export class Filler {
     // Where ranges are ignored, each guess would be the whole blob again.
     if (this.#closed !== undefined || this.#dispatcher.isRangeless) return;
     const flights: Flight[] = [];
-    const busy = this.#coverage().map((cover) => cover.range);
+    const busy = coverageOf(this.#dispatcher.flights()).map((cover) => cover.range);
     for (const extent of advice.extents) this.#guess(extent, busy, handle, flights);
     const parts = advice.ahead === undefined ? [] : splitRange(advice.ahead, advice.partBytes);
     for (const part of parts) {
@@ -163,7 +164,9 @@ export class Filler {
     const { entry } = this.#options;
     const holes = isForced ? [alignToPages(range, entry.size)] : entry.missing(range);
     if (!isForced) for (const held of subtractRanges(range, holes)) void this.#fromEntry(need, held);
-    return this.#notHere(holes, read);
+    const pieces = this.#notHere(holes, read);
+    if (need.tries === 0) read.lacks(pieces);
+    return pieces;
   }
 
   #absent(range: ByteRange): readonly ByteRange[] {
@@ -197,7 +200,7 @@ export class Filler {
 
   #send(wanted: readonly Wanted[]): void {
     if (wanted.length === 0) return;
-    const coverage = this.#coverage();
+    const coverage = coverageOf(this.#dispatcher.flights());
     const plan = planParts(wanted, {
       inFlight: coverage.map((cover) => cover.range),
       gapBytes: this.#options.cost.gapBytes(),
@@ -210,30 +213,15 @@ export class Filler {
       for (const place of waits.inFlight) {
         const cover = coverage[place];
         if (cover === undefined) continue;
-        attach(cover.flight, need, [range, cover.range]);
+        waitFor(cover.flight, need, [range, cover.range]);
         this.#dispatcher.promote(cover.flight, need.read.priority);
       }
       for (const place of waits.parts) {
         const flight = flights[place];
-        if (flight !== undefined) attach(flight, need, [range, flight.range]);
+        if (flight !== undefined) waitFor(flight, need, [range, flight.range]);
       }
     });
     this.#dispatcher.add(flights);
-  }
-
-  /** What is coming, sorted and disjoint, and with which flight. */
-  #coverage(): readonly { readonly range: ByteRange; readonly flight: Flight }[] {
-    const flights = this.#dispatcher
-      .flights()
-      .filter((flight) => !flight.controller.signal.aborted && flight.remaining > 0);
-    const left = (flight: Flight): ByteRange => ({ start: flight.received, end: flight.range.end });
-    const coverage = flights.filter((flight) => !flight.isWhole).map((flight) => ({ range: left(flight), flight }));
-    for (const flight of flights) {
-      if (!flight.isWhole) continue;
-      const taken = coverage.map((cover) => cover.range);
-      for (const range of subtractRanges(left(flight), taken)) coverage.push({ range, flight });
-    }
-    return coverage.sort((a, b) => a.range.start - b.range.start);
   }
 
   #flight({ range, priority }: PlannedPart, isSpeculative: boolean, handle?: number): Flight {
@@ -327,11 +315,4 @@ export class Filler {
 
 function isNearlyDone(flight: Flight): boolean {
   return flight.received > flight.range.start && flight.remaining <= NEARLY_DONE_BYTES;
-}
-
-function attach(flight: Flight, need: Need, within: readonly [ByteRange, ByteRange]): void {
-  const { read, range, tries } = need;
-  const start = Math.max(range.start, within[0].start, within[1].start);
-  const end = Math.min(range.end, within[0].end, within[1].end);
-  if (overlaps({ start, end }, range)) flight.attach(read, { start, end }, tries);
 }

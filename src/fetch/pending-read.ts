@@ -11,6 +11,8 @@ export class PendingRead {
   readonly bytes: Promise<Uint8Array>;
   /** What it waits for of requests under way. */
   readonly segments: Set<Segment> = new Set();
+  /** Bytes of it that had not arrived when it was asked for. */
+  lackedBytes = 0;
   readonly #out: Uint8Array;
   #pending = 0;
   #isSettled = false;
@@ -31,6 +33,12 @@ export class PendingRead {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** `holes`, disjoint, must come over the network. */
+  lacks(holes: readonly ByteRange[]): void {
+    const { start, end } = this.range;
+    for (const hole of holes) this.lackedBytes += Math.max(0, Math.min(end, hole.end) - Math.max(start, hole.start));
   }
 
   /** Takes what it can use of `bytes`, which lie at `offset`. */

@@ -22,7 +22,7 @@ export function resolveMountpoint(path: string, mounts: readonly MountEntry[] = 
     refuseRiffle(path, next, mounts);
     const entry = look(path, next);
     if (entry === "directory") at = next;
-    else if (entry === "other") throw new RiffleError("usage", `mountpoint ${path} is not a directory`);
+    else if (entry === "other") throw notDirectory(path);
     else {
       links += 1;
       if (links > LINKS_MAX) throw new RiffleError("usage", `mountpoint ${path} has too many symbolic links`);
@@ -64,7 +64,7 @@ function mountpointError(path: string, cause: unknown): RiffleError {
     case "ENOENT":
       return new RiffleError("not-found", `mountpoint ${path} does not exist`, { hint: `mkdir -p ${path}`, cause });
     case "ENOTDIR":
-      return new RiffleError("usage", `mountpoint ${path} is not a directory`, { cause });
+      return notDirectory(path, cause);
     case "EACCES":
     case "EPERM":
       return new RiffleError("permission", `mountpoint ${path} may not be looked at by this user`, { cause });
@@ -73,4 +73,8 @@ function mountpointError(path: string, cause: unknown): RiffleError {
     default:
       return new RiffleError("machine", `mountpoint ${path} cannot be used (${String(code)})`, { cause });
   }
+}
+
+function notDirectory(path: string, cause?: unknown): RiffleError {
+  return new RiffleError("usage", `mountpoint ${path} is not a directory`, { hint: "name a directory", cause });
 }

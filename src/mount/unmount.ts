@@ -33,7 +33,11 @@ export async function unmountAt(target: string | Session, options: UnmountOption
   if (typeof target !== "string") return unmountSession(target, options);
   const mounts = riffleMounts();
   const mountpoint = findMountpoint(target, mounts);
-  if (mountpoint === undefined) throw new RiffleError("not-found", `nothing is mounted by riffle at ${target}`);
+  if (mountpoint === undefined) {
+    throw new RiffleError("not-found", `nothing is mounted by riffle at ${target}`, {
+      hint: "riffle status shows all",
+    });
+  }
   const device = riffleMountAt(mountpoint, mounts)?.device;
   const sessions = await listSessions({ directory: options.directory });
   const session = sessions.find((one) => one.mountpoint === mountpoint && one.device === device);

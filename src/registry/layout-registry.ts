@@ -118,7 +118,8 @@ export class LayoutRegistry implements Registry {
       (facts) => facts.isDirectory(),
       () => undefined,
     );
-    if (isDirectory === undefined) throw new RiffleError("not-found", `there is no directory ${directory}`);
+    if (isDirectory === undefined)
+      throw new RiffleError("not-found", `there is no directory ${directory}`, { hint: "check the path behind oci:" });
     const what = `the layout ${directory}`;
     if (!isDirectory) throw new RiffleError("not-found", `${directory} is not a directory`);
     const marker = parseJsonObject(await this.#file("oci-layout"), `oci-layout of ${what}`);

@@ -1,4 +1,4 @@
-import { RiffleError } from "../errors.ts";
+import { isRiffleError, RiffleError } from "../errors.ts";
 import { basicAuthorization, type Credential } from "./credential.ts";
 import { connectRegistry, type RegistryOptions } from "./open-registry.ts";
 import { askRegistry, isWebPage, misbehaved } from "./registry-http.ts";
@@ -35,6 +35,11 @@ export async function checkLogin(
     }
     const scheme = connection.authorizer.kind;
     return { proven: scheme !== "anonymous", scheme };
+  } catch (error) {
+    if (!isRiffleError(error) || error.code !== "credentials") throw error;
+    // The general way out is to log in, which is what was tried.
+    const hint = "check the user name and the password; some registries want an access token in its place";
+    throw new RiffleError("credentials", error.message, { hint, facts: error.facts, cause: error });
   } finally {
     await connection.close();
   }

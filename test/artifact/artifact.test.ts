@@ -121,6 +121,19 @@ describe("opening", () => {
   });
 });
 
+test("an index that leads to itself, or too deep, is refused", async () => {
+  let inner = (await buildArtifact({ files: [] })).descriptor;
+  for (let depth = 0; depth < 6; depth += 1) {
+    const index = buildIndex([{ ...inner, platform: { os: "linux", architecture: "arm64" } }]);
+    await registry.addManifest("t/deep", { mediaType: index.descriptor.mediaType, bytes: index.bytes, tag: "top" });
+    inner = index.descriptor;
+  }
+  await expect(open(`${registry.host}/t/deep:top`, { platform: "linux/arm64" })).rejects.toMatchObject({
+    code: "malformed",
+    message: expect.stringContaining("deep"),
+  });
+});
+
 describe("reading", () => {
   test("a range costs its pages, and a second read costs nothing", async () => {
     const bytes = bytesOf(MIB, 3);

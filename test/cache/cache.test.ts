@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openCache } from "../../src/cache/cache.ts";
+import { openCache } from "../../src/cache/open-cache.ts";
 import { cacheConformance } from "../conformance/cache.ts";
 
 cacheConformance("in memory", async () => {

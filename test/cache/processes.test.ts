@@ -11,7 +11,7 @@ const PAGE = 4096;
 const size = 512 * PAGE;
 const bytes = patterned(size, 0);
 const id = digestOf(bytes);
-const CACHE = threadFile("cache", new URL("../../src/cache/cache.ts", import.meta.url).href).href;
+const CACHE = threadFile("open-cache", new URL("../../src/cache/cache.ts", import.meta.url).href).href;
 
 /** Fills a content page by page in an order of its own, says each time how far it is, and never ends by itself. */
 const FILLER = `
@@ -39,6 +39,7 @@ setInterval(() => undefined, 1000);
 
 let place: TemporaryCache;
 const children: ChildProcess[] = [];
+const said = new WeakMap<ChildProcess, string>();
 
 beforeEach(() => {
   place = temporaryCache({ freeSpace: { bytes: 0, ratio: 0 } });
@@ -57,6 +58,8 @@ function startFiller(seed: number): ChildProcess {
     },
   );
   children.push(child);
+  said.set(child, "");
+  child.stdout?.on("data", (part: Buffer) => said.set(child, `${said.get(child) ?? ""}${part.toString()}`));
   return child;
 }
 
@@ -66,15 +69,15 @@ async function kill(child: ChildProcess): Promise<void> {
   await once(child, "exit");
 }
 
-/** Resolves when the child has said so many numbers, or that it is done. */
+/** Resolves once the child has said what is waited for, before or after it is asked. */
 function heard(child: ChildProcess, until: (text: string) => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
-    let text = "";
-    child.stdout?.on("data", (part: Buffer) => {
-      text += part.toString();
-      if (until(text)) resolve();
-    });
-    child.once("exit", () => reject(new Error(`ended early: ${text}`)));
+    const check = (): void => {
+      if (until(said.get(child) ?? "")) resolve();
+    };
+    child.stdout?.on("data", check);
+    child.once("exit", () => reject(new Error(`ended early: ${said.get(child) ?? ""}`)));
+    check();
   });
 }
 

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openChunkCache, type CacheOptions } from "../../src/cache/cache.ts";
+import type { CacheOptions } from "../../src/cache/cache.ts";
+import { openChunkCache } from "../../src/cache/open-cache.ts";
 import type { ChunkCache } from "../../src/cache/chunk-cache.ts";
 
 export interface TemporaryCache {

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -83,7 +84,7 @@ test("a symbolic link in the directory's place is refused", () => {
   try {
     expect(() => readSessionStates(`${directory}-link`)).toThrow(/is not a directory/);
   } finally {
-    rmSync(`${directory}-link`);
+    unlinkSync(`${directory}-link`);
   }
 });
 

@@ -5,7 +5,8 @@
 import { openSync, readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { OpenGrant, Served } from "../../src/artifact/served.ts";
-import type { Cache, openCache as OpenCache } from "../../src/cache/cache.ts";
+import type { Cache } from "../../src/cache/cache.ts";
+import type { openCache as OpenCache } from "../../src/cache/open-cache.ts";
 import { RiffleError } from "../../src/errors.ts";
 import { buildTree } from "../../src/layers/tree-builder.ts";
 import type { TreeEntry } from "../../src/layers/tree-entry.ts";
@@ -53,7 +54,7 @@ export interface MountStats {
 // The test that starts this program gives exactly this.
 const settings = JSON.parse(process.argv[2] ?? "{}") as MountSettings;
 // Threads run from dist; what starts them must come from there too.
-const { openCache } = (await import(new URL("../../../dist/cache/cache.js", import.meta.url).href)) as {
+const { openCache } = (await import(new URL("../../../dist/cache/open-cache.js", import.meta.url).href)) as {
   readonly openCache: typeof OpenCache;
 };
 const { kernelBackend } = (await import(new URL("../../../dist/mount/kernel-backend.js", import.meta.url).href)) as {

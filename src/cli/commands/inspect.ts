@@ -9,7 +9,7 @@ import { oneLine } from "../exit.ts";
 import { formatOf } from "../format-names.ts";
 import { documentsOf, layersOf } from "../manifests.ts";
 import { openOrdered, openOrderOf, type OpenOrder } from "../open.ts";
-import { formatBytes } from "../quantities.ts";
+import { formatBytes, formatCount } from "../quantities.ts";
 import { warningText } from "../warnings.ts";
 
 interface LayerFacts {
@@ -122,17 +122,39 @@ function lineOf(label: string, value: string | null): readonly string[] {
   return value === null ? [] : [`${`${label}:`.padEnd(15)}${value}`];
 }
 
+const RANGE_WORDS: Readonly<Record<"partial" | "whole" | "refused" | "untried", string>> = {
+  partial: "yes",
+  whole: "no: whole layers come",
+  refused: "refused",
+  untried: "not tried: there is no layer",
+};
+
+function registryLines(facts: RegistryFacts | null): readonly string[] {
+  if (facts === null) return [];
+  if (facts.kind === "layout") return ["none: a local layout directory"];
+  const { scheme, host, isRegistry, apiVersion, authentication, ranges, redirects = [], referrersApi } = facts;
+  return [
+    `address: ${scheme}://${host}${isRegistry ? "" : ", which does not answer as a registry"}`,
+    ...(apiVersion === undefined ? [] : [`version: ${apiVersion}`]),
+    `authentication: ${authentication}`,
+    `byte ranges: ${RANGE_WORDS[ranges ?? "untried"]}`,
+    `redirects: ${redirects.length === 0 ? "none" : redirects.join(", then ")}`,
+    `referrers: ${referrersApi === true ? "by the API" : "by the tag schema"}`,
+  ];
+}
+
 export function inspectionText(found: Inspection): readonly string[] {
   const { tree, config, registry } = found;
   const layerBytes = found.layers.reduce((sum, { size }) => sum + size, 0);
-  const links = tree.symlinks === 0 ? "" : `, ${tree.symlinks} symbolic links`;
+  const directories = formatCount(tree.directories, "directory", "directories");
+  const links = tree.symlinks === 0 ? "" : `, ${formatCount(tree.symlinks, "symbolic link")}`;
   return [
     ...lineOf("reference", found.reference),
     ...lineOf("media type", found.mediaType),
     ...lineOf("artifact type", found.artifactType),
     ...lineOf("config", config === null ? null : `${config.mediaType}, ${formatBytes(config.size)}, ${config.digest}`),
     ...lineOf("layers", `${found.layers.length}, ${formatBytes(layerBytes)}`),
-    ...lineOf("tree", `${tree.files} files, ${tree.directories} directories${links}, ${formatBytes(tree.size)}`),
+    ...lineOf("tree", `${formatCount(tree.files, "file")}, ${directories}${links}, ${formatBytes(tree.size)}`),
     ...section(
       "annotations",
       Object.entries(found.annotations).map(([key, value]) => `${key}: ${value}`),
@@ -145,16 +167,13 @@ export function inspectionText(found: Inspection): readonly string[] {
     ),
     ...section(
       "formats",
-      Object.entries(found.formats).map(([format, count]) => `${format}: ${count} ${count === 1 ? "file" : "files"}`),
+      Object.entries(found.formats).map(([format, count]) => `${format}: ${formatCount(count, "file")}`),
     ),
     ...section(
       "referrers",
       found.referrers.map(({ artifactType, size, digest }) => `${artifactType}  ${formatBytes(size)}  ${digest}`),
     ),
-    ...section(
-      "registry",
-      Object.entries(registry ?? {}).map(([name, value]) => `${name}: ${String(value)}`),
-    ),
+    ...section("registry", registryLines(registry)),
     ...section("warnings", found.warnings.map(warningText)),
   ].map(oneLineKeepingIndent);
 }

@@ -10,7 +10,7 @@ import type { Context, Run } from "../command.ts";
 import { documentsOf, layersOf, type ArtifactDocuments } from "../manifests.ts";
 import { openFor } from "../open.ts";
 import { createProgress } from "../progress.ts";
-import { formatBytes } from "../quantities.ts";
+import { formatBytes, formatCount } from "../quantities.ts";
 import { blobContent } from "../transfer/blob-content.ts";
 import { eachAtOnce } from "../transfer/each.ts";
 import { blobPathIn, nameInLayout, prepareLayout, writeManifest } from "../transfer/layout.ts";
@@ -163,9 +163,10 @@ export const run: Run = async ([reference = ""], flags, context) => {
     await context.out.line(JSON.stringify({ reference: artifact.reference, directory, ...tally }));
   } else {
     const kept = tally.present === 0 ? "" : `, ${tally.present} there already`;
-    await context.out.line(
-      `pulled ${artifact.reference} to ${directory} (${tally.layers} layers${kept}, ${formatBytes(tally.bytes)} fetched)`,
-    );
+    // A layout holds the config too.
+    const counted = formatCount(tally.layers, flags.on("layout") ? "blob" : "layer");
+    const moved = `${counted}${kept}, ${formatBytes(tally.bytes)} fetched`;
+    await context.out.line(`pulled ${artifact.reference} to ${directory} (${moved})`);
   }
   return 0;
 };

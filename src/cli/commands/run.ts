@@ -8,7 +8,7 @@ import { findProgram } from "../checks/machine.ts";
 import type { Context, Run } from "../command.ts";
 import { errorJson, errorLine } from "../exit.ts";
 import { mountArtifact, type ArtifactMount } from "../mount-artifact.ts";
-import { formatBytes } from "../quantities.ts";
+import { formatBytes, formatCount } from "../quantities.ts";
 import { mountOrderOf } from "./mount.ts";
 import { warningText } from "../warnings.ts";
 
@@ -18,7 +18,14 @@ const NOT_FOUND = 127;
  * Enters the mount and becomes the command. This process may not do so itself: between fork and exec it stands still, and
  * the mount that it serves with it.
  */
-const ENTER = 'cd "$RIFFLE_MOUNT" && exec "$@"';
+const ENTER = `cd "$RIFFLE_MOUNT" || exit 125
+case $1 in
+*/*)
+  [ -e "$1" ] || { printf 'riffle: run: there is no command "%s" (check the path)\\n' "$1" >&2; exit 127; }
+  [ -f "$1" ] && [ -x "$1" ] ||
+    { printf 'riffle: run: "%s" cannot be executed (it needs mode x, and must be a file)\\n' "$1" >&2; exit 126; }
+esac
+exec "$@"`;
 
 /** INTERFACE: every `{}` in an argument is the mount's path. */
 export function fillIn(words: readonly string[], mountpoint: string): readonly string[] {
@@ -35,10 +42,14 @@ function isForeground(): boolean {
   }
 }
 
-function accountingText(stats: ArtifactStats): string {
-  const ratio = stats.amplification === null ? "" : `, ${stats.amplification} times what was read`;
-  const read = `${stats.reads} reads of ${formatBytes(stats.bytesRead)}`;
-  return `riffle: ${read}; ${stats.requests} requests for ${formatBytes(stats.bytesFetched)}${ratio}; ${stats.errors} errors`;
+/** One line of what a mount has moved. Reads that the kernel answers alone cannot be counted: that is said. */
+export function accountingText(stats: ArtifactStats): string {
+  const read = `${formatCount(stats.reads, "read")} of ${formatBytes(stats.bytesRead)}`;
+  const alone = stats.passthrough ? " and what the kernel read of whole cached files" : "";
+  const fetched = `${formatCount(stats.requests, "request")} for ${formatBytes(stats.bytesFetched)}`;
+  const blob = stats.bytesFetchedByKind.blob;
+  const ratio = stats.amplification === null ? "" : ` (file bytes: ${formatBytes(blob)}, ${stats.amplification} x)`;
+  return `riffle: ${read}${alone}; ${fetched}${ratio}; ${formatCount(stats.errors, "error")}`;
 }
 
 /** The command's exit code as a shell tells it. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { entryJson, modeText } from "../../../src/cli/commands/ls.ts";
-import { fillIn } from "../../../src/cli/commands/run.ts";
+import { accountingText, fillIn } from "../../../src/cli/commands/run.ts";
 import { formatOf } from "../../../src/cli/format-names.ts";
 import { mountTable, sessionStats } from "../../../src/cli/mount-rows.ts";
 import { mayColour } from "../../../src/cli/paint.ts";
@@ -85,4 +85,14 @@ test("progress speaks to terminals alone, and clears its line", () => {
   shown.add(10, false);
   shown.end();
   expect(said).toEqual(["\r\u001b[Kpulling: 50 % of 100 B, 50 B/s", "\r\u001b[K"]);
+});
+
+test("the line of accounting counts in English, and says what it cannot count", () => {
+  const stats = sessionStats({ ...dead, status: "ready", stats: { reads: 1, bytesRead: 6, requests: 2, errors: 1 } });
+  expect(accountingText(stats)).toBe("riffle: 1 read of 6 B; 2 requests for 0 B; 1 error");
+  const fetched = { bytesFetched: 1500, bytesFetchedByKind: { token: 0, manifest: 900, blob: 600, other: 0 } };
+  expect(accountingText({ ...stats, ...fetched, amplification: 1.5 })).toContain(
+    "2 requests for 1.5 KiB (file bytes: 600 B, 1.5 x); ",
+  );
+  expect(accountingText({ ...stats, passthrough: true })).toContain("and what the kernel read of whole cached files;");
 });
