@@ -3,6 +3,9 @@ import { join, resolve } from "node:path";
 import { RiffleError } from "../errors.ts";
 import { MOUNT_TYPE, mountAt, readMounts, type MountEntry } from "./proc-mounts.ts";
 
+/** What a mount would hide from every program, riffle's own look at its mounts among them. */
+const NEEDED: ReadonlySet<string> = new Set(["/proc", "/sys", "/dev"]);
+
 /** Linux's limit of symbolic links in one path. */
 const LINKS_MAX = 40;
 
@@ -36,6 +39,7 @@ export function resolveMountpoint(path: string, mounts: readonly MountEntry[] = 
     }
   }
   if (at === "/") throw new RiffleError("usage", "the root directory cannot be a mountpoint");
+  if (NEEDED.has(at)) throw new RiffleError("usage", `${at} cannot be a mountpoint: the system needs what lies there`);
   return at;
 }
 
