@@ -4,6 +4,7 @@ import type { EndReason, PageCache } from "../mount/backend.ts";
 import { chooseBackend, type BackendName } from "../mount/choose-backend.ts";
 import { mountFacts } from "../mount/mount-artifact.ts";
 import { startMountSession, type MountSession } from "../mount/mount-session.ts";
+import { cleanStale } from "../mount/sessions.ts";
 import type { Log } from "./log.ts";
 import { openOrdered, type OpenOrder } from "./open.ts";
 
@@ -44,8 +45,11 @@ export async function mountArtifact(
   const { signal, log } = options;
   const { words } = order;
   const backend = await chooseBackend(words.backend);
+  // What killed ones left is of no concern to this mount, whether it can be removed or not.
+  const cleaned = cleanStale(order.runtimeDir).catch(() => undefined);
   const artifact = await openOrdered(order.open, { signal, log });
   try {
+    await cleaned;
     signal.throwIfAborted();
     const { backend: _, ...mount } = words;
     const session = await startMountSession(backend, artifact.served, {

@@ -12,6 +12,7 @@ import {
   type SessionState,
   type StoredSession,
 } from "./session-state.ts";
+import { unmountByTool } from "./unmount-tools.ts";
 
 /**
  * - `ready`, `indexing`: its process says so
@@ -58,16 +59,18 @@ export async function listSessions(options: SessionOptions): Promise<readonly Se
 }
 
 /**
- * Removes state files, drafts, sockets and private directories of sessions whose process was killed. Mounts stay: a dead
+ * Removes state files, drafts, sockets and private mounts of sessions whose process was killed. Other mounts stay: a dead
  * one is shown by `listSessions` until someone unmounts it.
  */
 export async function cleanStale(directory: string): Promise<void> {
   const mounts = riffleMounts();
   const stored = readSessionStates(directory);
   for (const session of stored) {
-    if (processState(session.state.process) === "gone" && mountOf(session.state, mounts) === undefined) {
-      forgetSession(session);
-    }
+    if (processState(session.state.process) !== "gone") continue;
+    const isMounted = mountOf(session.state, mounts) !== undefined;
+    // Nobody knows of a private mount but the command that was killed.
+    const isFree = !isMounted || (session.state.privateDirectory !== undefined && (await takenOut(session.state)));
+    if (isFree) forgetSession(session);
   }
   removeDrafts(directory, (pid) => processIdentity(pid) !== undefined);
   const named = new Set(stored.map(({ state }) => state.socket));
@@ -79,6 +82,10 @@ export async function cleanStale(directory: string): Promise<void> {
     );
     if (isDead) removeSocket(socket);
   }
+}
+
+async function takenOut({ mountpoint }: SessionState): Promise<boolean> {
+  return (await unmountByTool(mountpoint, { lazy: true })).ok;
 }
 
 const NO_KINDS = { token: 0, manifest: 0, blob: 0, other: 0 };
