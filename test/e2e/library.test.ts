@@ -36,7 +36,7 @@ async function script(source: string): Promise<string> {
   const path = join(folder.path, "script.mjs");
   writeFileSync(path, source);
   const words = [path, LIBRARY, reference, folder.sub("cache"), folder.sub("mnt")];
-  const { status, stdout, stderr } = await run(process.execPath, words, { timeoutMs: 30_000 });
+  const { status, stdout, stderr } = await run(process.execPath, words, { timeoutMs: 25_000 });
   expect([status, stderr]).toEqual([0, ""]);
   return stdout.toString();
 }
