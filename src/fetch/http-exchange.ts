@@ -192,6 +192,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
         return;
       }
       this.#taker = { take, resolve, reject };
+      // A short body may have arrived before it is asked for: nothing is waited for then, and a timer would keep a process.
       if (!this.#ended && this.#failure === undefined) this.#watchStall();
       this.#pour();
     });
