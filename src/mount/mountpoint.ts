@@ -3,8 +3,10 @@ import { join, resolve } from "node:path";
 import { RiffleError } from "../errors.ts";
 import { MOUNT_TYPE, mountAt, readMounts, type MountEntry } from "./proc-mounts.ts";
 
-/** What a mount would hide from every program, riffle's own look at its mounts among them. */
-const NEEDED: ReadonlySet<string> = new Set(["/proc", "/sys", "/dev"]);
+/**
+ * What the machine, and riffle itself, cannot do without: covering one, nothing could be mounted, seen or unmounted any more.
+ */
+const SYSTEM_PLACES: ReadonlySet<string> = new Set(["/", "/proc", "/sys", "/dev"]);
 
 /** Linux's limit of symbolic links in one path. */
 const LINKS_MAX = 40;
@@ -38,8 +40,11 @@ export function resolveMountpoint(path: string, mounts: readonly MountEntry[] = 
       at = "/";
     }
   }
-  if (at === "/") throw new RiffleError("usage", "the root directory cannot be a mountpoint");
-  if (NEEDED.has(at)) throw new RiffleError("usage", `${at} cannot be a mountpoint: the system needs what lies there`);
+  if (SYSTEM_PLACES.has(at) || at.startsWith("/proc/")) {
+    throw new RiffleError("usage", `${at} cannot be a mountpoint: the system lives by it`, {
+      hint: "mount on a directory of your own",
+    });
+  }
   return at;
 }
 
