@@ -144,8 +144,11 @@ describe.skipIf(!namespaces)(`another user and another /dev/fuse${why}`, () => {
     );
     expect(stderr).toMatch(/^riffle: mount: \/dev\/fuse does not exist \([^\n]*--device \/dev\/fuse\)\n$/);
     expect(stdout.toString()).toMatch(/^8\n[^]*fail +\/dev\/fuse: is missing/);
-    const run = await there("none", "riffle run $reference -- true; echo $?", user);
-    expect([run.stdout.toString(), run.stderr]).toEqual(["125\n", expect.stringContaining("/dev/fuse does not exist")]);
+    const inner = await there("none", "riffle run $reference -- true; echo $?", user);
+    expect([inner.stdout.toString(), inner.stderr]).toEqual([
+      "125\n",
+      expect.stringContaining("/dev/fuse does not exist"),
+    ]);
     // the bytes can be had all the same
     expect((await there("none", "riffle cat $reference a.bin | sha256sum", user)).stdout.toString()).toContain(DIGEST);
   });
