@@ -104,6 +104,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 
   #settle(): void {
     clearTimeout(this.#timer);
+    // Refreshing a timer that was cleared would start it again.
+    this.#timer = undefined;
     this.#request.signal?.removeEventListener("abort", this.#onAbort);
     if (this.#failure !== undefined) this.#refuse(this.#failure);
     const waiter = this.#waiter;
@@ -190,7 +192,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
         return;
       }
       this.#taker = { take, resolve, reject };
-      this.#watchStall();
+      // A short body may have arrived before it is asked for: nothing is waited for then, and a timer would keep a process.
+      if (!this.#ended && this.#failure === undefined) this.#watchStall();
       this.#pour();
     });
   }

@@ -3,6 +3,11 @@ import { join, resolve } from "node:path";
 import { RiffleError } from "../errors.ts";
 import { MOUNT_TYPE, mountAt, readMounts, type MountEntry } from "./proc-mounts.ts";
 
+/**
+ * What the machine, and riffle itself, cannot do without: covering one, nothing could be mounted, seen or unmounted any more.
+ */
+const SYSTEM_PLACES: ReadonlySet<string> = new Set(["/", "/proc", "/sys", "/dev"]);
+
 /** Linux's limit of symbolic links in one path. */
 const LINKS_MAX = 40;
 
@@ -35,7 +40,11 @@ export function resolveMountpoint(path: string, mounts: readonly MountEntry[] = 
       at = "/";
     }
   }
-  if (at === "/") throw new RiffleError("usage", "the root directory cannot be a mountpoint");
+  if (SYSTEM_PLACES.has(at) || at.startsWith("/proc/")) {
+    throw new RiffleError("usage", `${at} cannot be a mountpoint: the system lives by it`, {
+      hint: "mount on a directory of your own",
+    });
+  }
   return at;
 }
 

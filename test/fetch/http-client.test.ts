@@ -216,6 +216,39 @@ describe("failures", () => {
     expect(failureReason(await failure(iterator.next()))).toBe("reset");
   });
 
+  test("a body that is taken piece by piece: held back, refused, over before it is asked for; no timer is left", async () => {
+    const { url } = await serve((_request: IncomingMessage, response: ServerResponse) =>
+      response.end("x".repeat(100_000)),
+    );
+    const http = client({ stallTimeoutMs: 50_000 });
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    let taken = 0;
+    await (
+      await http.send(url, { kind: "blob" })
+    ).each(async (bytes) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      taken += bytes.length;
+    });
+    expect(taken).toBe(100_000);
+
+    const late = await http.send(url, { kind: "blob" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    taken = 0;
+    await late.each((bytes) => void (taken += bytes.length));
+    expect(taken).toBe(100_000);
+    expect(timers()).toBeLessThanOrEqual(before);
+
+    const refused = await http.send(url, { kind: "blob" });
+    await expect(
+      refused.each(() => {
+        throw new Error("no more");
+      }),
+    ).rejects.toThrow("no more");
+    await expect(refused.each(() => undefined)).rejects.toMatchObject({ code: "internal" });
+    expect((await text(await http.send(url, { kind: "blob" }))).length).toBe(100_000);
+  });
+
   test("no first byte, and a stall inside the body, end with timeout; the next request works", async () => {
     let mode = "silent";
     const { url } = await serve((_request: IncomingMessage, response: ServerResponse) => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findMountpoint } from "../../src/mount/mountpoint-path.ts";
+import { resolveMountpoint } from "../../src/mount/mountpoint.ts";
 import { riffleMountAt, riffleMounts } from "../../src/mount/riffle-mounts.ts";
 import { makePrivateMountpoint, removePrivateMountpoint } from "../../src/mount/private-mount.ts";
 import { parseMountInfo } from "../../src/mount/proc-mounts.ts";
@@ -63,3 +64,13 @@ test("a private mountpoint is removed, and nothing that it did not make", () => 
     /cannot make a directory/,
   );
 });
+
+test.each(["/", "/proc", "/proc/self", "/sys", "/dev", "/dev/../proc"])(
+  "%s is refused before anything is mounted: a machine without it is lost",
+  (place) => {
+    // Names alone are looked at here; nothing mounts.
+    expect(() => resolveMountpoint(place, [])).toThrow(/cannot be a mountpoint/);
+    symlinkSync(place, join(directory, "link"));
+    expect(() => resolveMountpoint(join(directory, "link"), [])).toThrow(/cannot be a mountpoint/);
+  },
+);

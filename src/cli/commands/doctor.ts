@@ -10,7 +10,8 @@ const COLOURS = { ok: "green", warn: "yellow", fail: "red" } as const;
 
 function checkLine({ name, status, message, remedy }: Check, colours: boolean): string {
   const head = paint(status.padEnd(4), COLOURS[status], colours);
-  return oneLine(`${head}  ${name}: ${message}${remedy === undefined ? "" : ` (${remedy})`}`);
+  // Colours are control characters too: what is from outside is cleaned before they come.
+  return `${head}  ${oneLine(`${name}: ${message}${remedy === undefined ? "" : ` (${remedy})`}`)}`;
 }
 
 export const run: Run = async ([reference], _flags, context) => {
