@@ -165,8 +165,9 @@ class BlobSource implements StreamingSource {
     let isChallenged = false;
     try {
       for (;;) {
-        const response = await this.#send(url, range, signal);
         const atRegistry = url.origin === this.#location.registry.origin;
+        const sent = atRegistry ? await this.#target.authorizer.headers(url, signal) : {};
+        const response = await this.#send(url, range, { sent, signal });
         if (isRedirect(response.status)) {
           response.discard();
           hops += 1;
@@ -176,7 +177,7 @@ class BlobSource implements StreamingSource {
         }
         if (response.status === 401 && atRegistry && !isChallenged) {
           isChallenged = true;
-          if (await this.#target.authorizer.challenged(url, response, signal)) {
+          if (await this.#target.authorizer.challenged(url, response, { sent, signal })) {
             response.discard();
             continue;
           }
@@ -202,13 +203,15 @@ class BlobSource implements StreamingSource {
     return new RiffleError("misbehaved", `${host} ${says} (blob ${this.id})`, { facts: { host, digest: this.id } });
   }
 
-  async #send(url: URL, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
-    const { client, authorizer, firstByteTimeoutMs, stallTimeoutMs } = this.#target;
-    const isOwn = url.origin === this.#location.registry.origin;
-    const credentials = isOwn ? await authorizer.headers(url, signal) : {};
+  #send(
+    url: URL,
+    range: ByteRange,
+    { sent, signal }: { readonly sent: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+  ): Promise<HttpResponse> {
+    const { client, firstByteTimeoutMs, stallTimeoutMs } = this.#target;
     return client.send(url, {
       kind: "blob",
-      headers: { ...credentials, range: `bytes=${range.start}-${range.end - 1}`, "accept-encoding": "identity" },
+      headers: { ...sent, range: `bytes=${range.start}-${range.end - 1}`, "accept-encoding": "identity" },
       signal,
       ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
       ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),

@@ -49,6 +49,14 @@ export interface HttpClient {
 export interface Authorizer {
   /** Headers for a request to `url`: empty for any other origin than the registry's. */
   headers(url: URL, signal?: AbortSignal): Promise<Readonly<Record<string, string>>>;
-  /** Takes a 401's challenge; true when new credentials are worth one more try. Single-flight. */
-  challenged(url: URL, response: HttpResponse, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Takes the 401 that answered a request with the headers `sent`; true when other credentials are worth one more try.
+   * Single-flight, and nothing is asked for where what was refused is no longer what `headers` gives.
+   */
+  challenged(url: URL, response: HttpResponse, options: ChallengeOptions): Promise<boolean>;
+}
+
+export interface ChallengeOptions {
+  readonly sent: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
 }

@@ -51,10 +51,14 @@ export function resolveMountpoint(path: string, mounts: readonly MountEntry[] = 
 function refuseRiffle(path: string, at: string, mounts: readonly MountEntry[]): void {
   const mount = mountAt(at, mounts);
   if (mount?.type !== MOUNT_TYPE) return;
-  throw new RiffleError("exists", `${path} is already a mount of ${mount.source}`, {
-    hint: `riffle unmount ${at}`,
-    facts: { mountpoint: at, source: mount.source },
-  });
+  throw new RiffleError(
+    "exists",
+    `${path} ${path === mount.mountpoint ? "is already" : "lies in"} a mount of ${mount.source}`,
+    {
+      hint: `riffle unmount ${at}`,
+      facts: { mountpoint: at, source: mount.source },
+    },
+  );
 }
 
 function look(path: string, at: string): "directory" | "other" | { readonly link: string } {

@@ -1,5 +1,5 @@
 import { SingleFlight } from "../bytes/flight.ts";
-import type { Authorizer, HttpClient, HttpResponse } from "../fetch/http.ts";
+import type { Authorizer, ChallengeOptions, HttpClient, HttpResponse } from "../fetch/http.ts";
 import { parseChallenges, type Challenge } from "./challenge.ts";
 import { basicAuthorization, type Credential, type CredentialSource } from "./credential.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -17,10 +17,7 @@ export interface AuthorizerOptions {
 type State =
   | { readonly kind: "anonymous" }
   | { readonly kind: "basic"; readonly header: string }
-  | { readonly kind: "bearer"; readonly challenge: Challenge; readonly token: Token; readonly since: number };
-
-/** Requests that were refused this soon after a token came were most likely sent before it came. */
-const FRESH_MS = 2000;
+  | { readonly kind: "bearer"; readonly challenge: Challenge; readonly token: Token };
 
 /** How the registry asked for credentials, undefined before it did. */
 export interface RegistryAuthorizer extends Authorizer {
@@ -62,13 +59,13 @@ class ChallengeAuthorizer implements RegistryAuthorizer {
     return renewed.kind === "bearer" ? { authorization: `Bearer ${renewed.token.value}` } : {};
   }
 
-  async challenged(url: URL, response: HttpResponse, signal?: AbortSignal): Promise<boolean> {
+  async challenged(url: URL, response: HttpResponse, { sent, signal }: ChallengeOptions): Promise<boolean> {
     const base = await this.#options.endpoint.base(signal);
     // What a redirect's target demands must not decide what the registry is told.
     if (url.origin !== base.origin) return false;
     const challenges = parseChallenges(response.headers["www-authenticate"]);
     const state = this.#state;
-    if (state.kind === "bearer" && this.#now() - state.since < FRESH_MS) return true;
+    if (state.kind === "bearer" && sent["authorization"] !== `Bearer ${state.token.value}`) return true;
     return this.#renewals.run("renew", (inner) => this.#answer(challenges, inner), signal);
   }
 
@@ -87,7 +84,7 @@ class ChallengeAuthorizer implements RegistryAuthorizer {
     if (credential?.registryToken !== undefined) {
       if (this.#state.kind === "bearer") return false;
       const token = { value: credential.registryToken, renewAt: Number.POSITIVE_INFINITY };
-      this.#state = { kind: "bearer", challenge, token, since: this.#now() };
+      this.#state = { kind: "bearer", challenge, token };
       return true;
     }
     const token = await fetchToken({
@@ -101,7 +98,7 @@ class ChallengeAuthorizer implements RegistryAuthorizer {
     });
     if (token.refresh !== undefined && credential?.identityToken !== undefined)
       this.#credential = { value: { ...credential, identityToken: token.refresh } };
-    this.#state = { kind: "bearer", challenge, token, since: this.#now() };
+    this.#state = { kind: "bearer", challenge, token };
     return true;
   }
 

@@ -87,7 +87,8 @@ async function probeRange(
   let url = new URL(`v2/${reference.repository}/blobs/${blob.digest}`, base);
   let isChallenged = false;
   for (;;) {
-    const response = await client.send(url, { kind: "blob", headers: { ...(await authorizer.headers(url)), range } });
+    const sent = await authorizer.headers(url);
+    const response = await client.send(url, { kind: "blob", headers: { ...sent, range } });
     const { status } = response;
     if (isRedirect(status) && redirects.length < MAX_HOPS) {
       response.discard();
@@ -97,7 +98,7 @@ async function probeRange(
     }
     if (status === 401 && !isChallenged) {
       isChallenged = true;
-      const again = await authorizer.challenged(url, response);
+      const again = await authorizer.challenged(url, response, { sent });
       if (again) {
         response.discard();
         continue;

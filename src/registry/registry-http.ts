@@ -68,7 +68,8 @@ async function attempt(request: RegistryRequest, options: RegistryHttpOptions): 
   let url = new URL(request.path, base);
   let isChallenged = false;
   for (let hops = 0; ;) {
-    const response = await send(url, request, options);
+    const sent = await options.authorizer.headers(url, request.signal);
+    const response = await send(url, request, { ...options, sent });
     const { status } = response;
     if (isRedirect(status) && request.keepStatuses?.includes(status) !== true) {
       response.discard();
@@ -79,7 +80,12 @@ async function attempt(request: RegistryRequest, options: RegistryHttpOptions): 
     }
     if (status === 401 && url.origin === base.origin && !isChallenged) {
       isChallenged = true;
-      if (await options.authorizer.challenged(url, response, request.signal)) {
+      if (
+        await options.authorizer.challenged(url, response, {
+          sent,
+          ...(request.signal !== undefined && { signal: request.signal }),
+        })
+      ) {
         response.discard();
         continue;
       }
@@ -88,11 +94,14 @@ async function attempt(request: RegistryRequest, options: RegistryHttpOptions): 
   }
 }
 
-async function send(url: URL, request: RegistryRequest, options: RegistryHttpOptions): Promise<HttpResponse> {
-  const { client, authorizer } = options;
+function send(
+  url: URL,
+  request: RegistryRequest,
+  { client, sent }: { readonly client: HttpClient; readonly sent: Readonly<Record<string, string>> },
+): Promise<HttpResponse> {
   return client.send(url, {
     kind: request.kind,
-    headers: { accept: request.accept, ...(await authorizer.headers(url, request.signal)) },
+    headers: { accept: request.accept, ...sent },
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
 }

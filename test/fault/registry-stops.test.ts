@@ -13,7 +13,7 @@ const BYTES = 16 * 1024 * 1024;
 const CACHED = 1024 * 1024;
 const SEED = 5;
 const content: Content = { kind: "noise", seed: SEED, size: BYTES };
-const digestOf = (start: number, end: number): string => sha256(noise(SEED, { start, end })).slice(7);
+const digestOf = (from: number, to: number): string => sha256(noise(SEED, { start: from, end: to })).slice(7);
 
 let home: FaultHome;
 let registry: SpawnedRegistry;
@@ -35,8 +35,8 @@ async function start(options: RegistryOptions & { readonly port?: number } = {})
   ({ reference } = await putArtifact(registry, { repository: "t/x", tag: "v" }, spec));
 }
 
-const part = (place: string, start: number, end: number): string =>
-  `dd if=${place}/a.bin bs=${end - start} skip=${start / (end - start)} count=1 status=none | sha256sum | cut -d' ' -f1`;
+const part = (place: string, from: number, to: number): string =>
+  `dd if=${place}/a.bin bs=${to - from} skip=${from / (to - from)} count=1 status=none | sha256sum | cut -d' ' -f1`;
 
 describe.skipIf(obstacle !== undefined)(
   `under a mount${obstacle === undefined ? "" : `: skipped, ${obstacle}`}`,

@@ -14,8 +14,8 @@ export interface FaultHome extends Home {
   /** A shell beside us, which may read mounts and is killed after `timeoutMs` (default 60 s). */
   sh(script: string, timeoutMs?: number): Promise<RunResult>;
   /** Processes that run with this home. */
-  processes(): readonly number[];
-  mounts(): readonly string[];
+  readonly processes: () => readonly number[];
+  readonly mounts: () => readonly string[];
   /** Fails when a process, mount, socket, state file or temporary file is left; what is left is removed. */
   end(): Promise<void>;
 }
