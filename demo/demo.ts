@@ -20,7 +20,8 @@ import { demoQueries, type DemoFile, type DemoQuery } from "./queries.ts";
 import { renderTable, showBytes, showSeconds, showShare, styles } from "./table.ts";
 
 const LATENCY_MS = 20;
-const RATE_BYTES = 50e6;
+/** A link of 100 Mbit/s, all connections together. */
+const RATE_BYTES = 12.5e6;
 const NAMES: Readonly<Record<DemoFile, string>> = { flights: "flights.parquet", precipitation: "precipitation.tif" };
 
 interface Measured {
@@ -164,7 +165,7 @@ async function prepare(
     return (await putArtifact(registry, place, { files: [{ title: NAMES[file], content }] })).reference;
   };
   const references = { flights: await put("flights", "2001"), precipitation: await put("precipitation", "v1") };
-  await registry.configure({ latencyMs: LATENCY_MS, ratePerConnection: RATE_BYTES });
+  await registry.configure({ latencyMs: LATENCY_MS, totalRate: RATE_BYTES });
   const queries = await demoQueries(
     { flights: paths.flights, layout: raster.layout },
     { gdal: options.mounts && hasProgram("gdal_translate") },
@@ -196,7 +197,7 @@ async function main(): Promise<boolean> {
   const { references, sizes, queries } = await prepare(folder, registry, { mounts: obstacle === undefined });
   for (const file of ["flights", "precipitation"] as const)
     say(`  ${references[file].padEnd(44)} ${NAMES[file]}, ${showBytes(sizes[file])}`);
-  say(`A registry on this machine, slowed to ${LATENCY_MS} ms a response and ${showBytes(RATE_BYTES)}/s a connection.`);
+  say(`A registry on this machine, slowed to ${LATENCY_MS} ms a response and ${showBytes(RATE_BYTES)}/s in all.`);
   if (obstacle === undefined) say("Each query: nothing cached, mount, ask through the mounted path, unmount.");
   else {
     say(

@@ -40,10 +40,10 @@ const MAX_STREAMS = 4;
 const MAX_RUNS = 4;
 /**
  * Programs that want all of a file begin at its start. A run that begins inside is mostly a unit of a format, or a few that
- * lie together (the tiles of a window: 3 of 300 KiB for 1,000 pixels), and ends where they do; twice what earlier runs of
+ * lie together (the tiles of a window: two or three of half a mebibyte), and ends where they do; twice what earlier runs of
  * the handle came to is more than that. A handle that had a long run may have another.
  */
-const MIN_PROOF_BYTES = 1024 * 1024;
+const MIN_PROOF_BYTES = 2 * 1024 * 1024;
 const LONG_RUN_BYTES = 4 * 1024 * 1024;
 /** A first read of a file that is this large comes from a program that copies: it need not prove itself twice. */
 const COPY_READ_BYTES = 1024 * 1024;

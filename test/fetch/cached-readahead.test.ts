@@ -60,8 +60,9 @@ test("one slot is never given to a guess, whatever is queued", async () => {
     { limiter, perBlobLimit: 4, extentsHint: () => undefined },
   );
   for (let start = 0; start < 3 * 128 * KIB; start += 128 * KIB) await cached.read(of(start, 128 * KIB), { handle: 1 });
-  for (let start = 0; start < MIB; start += 128 * KIB) await cached.read(of(8 * MIB + start, 128 * KIB), { handle: 2 });
-  for (let start = 0; start < MIB; start += 128 * KIB)
+  for (let start = 0; start < 2 * MIB; start += 128 * KIB)
+    await cached.read(of(8 * MIB + start, 128 * KIB), { handle: 2 });
+  for (let start = 0; start < 2 * MIB; start += 128 * KIB)
     await cached.read(of(16 * MIB + start, 128 * KIB), { handle: 3 });
   await until(() => server.seen.filter((seen) => rangeLength(seen.range) > 128 * KIB).length === 3);
   expectBytes(await cached.read(of(23 * MIB, 4096)), of(23 * MIB, 4096));
