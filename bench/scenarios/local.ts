@@ -7,8 +7,8 @@ import { hasProgram, runWell } from "../../test/support/processes.ts";
 import type { Bench } from "../context.ts";
 import { readSequential } from "../readers.ts";
 import { atLeast, atMost, median, repeat, type Check, type Scenario } from "../scenario.ts";
-import { RAW_BYTES, RAW_SEED, rawFile } from "./random.ts";
-import { fillCache, plainRaw } from "./sequential.ts";
+import { plainRaw, RAW_BYTES, RAW_SEED, rawArtifact } from "../raw.ts";
+import { fillCache } from "./sequential.ts";
 
 const TOUCHES = 32;
 const TOUCH_BYTES = 64 * 1024;
@@ -27,7 +27,7 @@ export const mmapTouches: Scenario = {
   title: "32 random touches of 64 KiB through mmap",
   obstacle: () => (hasProgram("python3") ? undefined : "no python3"),
   async run(bench) {
-    const { reference } = await bench.store("raw", rawFile);
+    const { reference } = await bench.store("raw", () => rawArtifact(bench));
     const stream = noiseStream(RAW_SEED);
     // a walk by an odd stride visits places far apart in no order that read-ahead could guess
     const offsets = Array.from(
@@ -97,7 +97,7 @@ async function warm(
   bench: Bench,
   options: { readonly cacheDir: string; readonly direct: boolean; readonly flags: readonly string[] },
 ): Promise<Warm> {
-  const { reference } = await bench.store("raw", rawFile);
+  const { reference } = await bench.store("raw", () => rawArtifact(bench));
   const mounted = await bench.mount(reference, { cacheDir: options.cacheDir, flags: options.flags });
   const file = join(mounted.path, "raw.bin");
   await readSequential(file, { seed: RAW_SEED });

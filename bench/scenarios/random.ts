@@ -1,14 +1,9 @@
 import { join } from "node:path";
-import { hugeFile, type ArtifactSpec } from "../../test/support/artifacts.ts";
 import { LATENCY_MS, type Bench } from "../context.ts";
 import { measurePeers } from "../peers.ts";
+import { RAW_BYTES, RAW_SEED, rawArtifact } from "../raw.ts";
 import { readRandom, type RandomTask } from "../readers.ts";
 import { atLeast, atMost, median, repeat, type Scenario } from "../scenario.ts";
-
-export const RAW_BYTES: number = 256 * 1024 * 1024;
-export const RAW_SEED = 11;
-/** 256 MiB of noise, `raw.bin`. */
-export const rawFile = async (): Promise<ArtifactSpec> => hugeFile(RAW_BYTES, { seed: RAW_SEED, title: "raw.bin" });
 
 const TASK = { size: RAW_BYTES, count: 64, bytes: 64 * 1024, seed: RAW_SEED } as const;
 
@@ -19,7 +14,7 @@ interface Sample {
 }
 
 async function cold(bench: Bench, task: RandomTask): Promise<Sample> {
-  const { reference } = await bench.store("raw", rawFile);
+  const { reference } = await bench.store("raw", () => rawArtifact(bench));
   const mounted = await bench.mount(reference);
   await bench.registry.reset();
   const ms = await readRandom(join(mounted.path, "raw.bin"), task);

@@ -1,12 +1,9 @@
 import { join } from "node:path";
-import { makeOnce } from "../../test/support/data.ts";
-import { noiseStream } from "../../test/support/content.ts";
-import { closeSync, openSync, writeSync } from "node:fs";
 import type { Bench, MountOptions } from "../context.ts";
 import { fullPulls, measurePeers } from "../peers.ts";
+import { plainRaw, RAW_BYTES, RAW_SEED, rawArtifact } from "../raw.ts";
 import { curl, readSequential } from "../readers.ts";
 import { atLeast, atMost, median, repeat, type Check, type Scenario } from "../scenario.ts";
-import { RAW_BYTES, RAW_SEED, rawFile } from "./random.ts";
 
 const CAP_BYTES = 100e6;
 
@@ -33,7 +30,7 @@ export const sequential: Scenario = {
   name: "sequential",
   title: "256 MiB from start to end",
   async run(bench) {
-    const { reference, layers } = await bench.store("raw", rawFile);
+    const { reference, layers } = await bench.store("raw", () => rawArtifact(bench));
     const url = `${bench.registry.url}/v2/bench/raw/blobs/${layers[0]?.digest}`;
     const pairs = await repeat(bench.runs, async () => ({
       riffle: await readThrough(bench, reference),
@@ -68,26 +65,15 @@ export const sequential: Scenario = {
   },
 };
 
-/** The same bytes as a plain file on the disk that the cache lies on. */
-export function plainRaw(bench: Bench): Promise<string> {
-  return makeOnce(join(bench.folder, "raw.bin"), async (draft) => {
-    const stream = noiseStream(RAW_SEED);
-    const file = openSync(draft, "w");
-    const step = 8 << 20;
-    for (let start = 0; start < RAW_BYTES; start += step) writeSync(file, stream({ start, end: start + step }));
-    closeSync(file);
-  });
-}
-
 /** Reads the whole file once, unpaced, so that `cacheDir` holds it. */
 export async function fillCache(bench: Bench, cacheDir: string): Promise<string> {
-  const { reference } = await bench.store("raw", rawFile);
+  const { reference } = await bench.store("raw", () => rawArtifact(bench));
   await bench.unpaced(() => readThrough(bench, reference, { cacheDir }));
   return reference;
 }
 
 async function againInOneMount(bench: Bench): Promise<{ readonly requests: number; readonly dropped: boolean }> {
-  const { reference } = await bench.store("raw", rawFile);
+  const { reference } = await bench.store("raw", () => rawArtifact(bench));
   const mounted = await bench.mount(reference);
   const file = join(mounted.path, "raw.bin");
   await bench.unpaced(() => readSequential(file, { seed: RAW_SEED }));
@@ -106,7 +92,7 @@ export const reread: Scenario = {
     const again = await againInOneMount(bench);
     const cacheDir = bench.freshFolder();
     await fillCache(bench, cacheDir);
-    const second = await bench.store("raw", rawFile, "v2");
+    const second = await bench.store("raw", () => rawArtifact(bench), "v2");
     const plain = await plainRaw(bench);
     const libfuseFlags = ["--backend", "libfuse"];
     const libfuseWorks = await readThrough(bench, second.reference, { cacheDir, flags: libfuseFlags }).then(
