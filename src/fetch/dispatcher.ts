@@ -80,7 +80,7 @@ export class Dispatcher {
 
   #pump(): void {
     const limit = this.#isRangeless ? RANGELESS_LIMIT : this.#options.limit;
-    while (this.#running.size < limit) {
+    for (;;) {
       const flight = this.#next(limit);
       if (flight === undefined) return;
       this.#queue.delete(flight);
@@ -97,8 +97,14 @@ export class Dispatcher {
       if (best === undefined || ORDER.indexOf(flight.priority) < ORDER.indexOf(best.priority)) best = flight;
       if (best.priority === "metadata") break;
     }
-    const isGuess = best?.priority === "prefetch";
-    return isGuess && limit > 1 && this.#running.size >= limit - 1 ? undefined : best;
+    return best !== undefined && this.#running.size < this.#slots(best, limit) ? best : undefined;
+  }
+
+  /** Who waits is not to wait for guesses: while they hold slots, there is one more that they cannot have. */
+  #slots(flight: Flight, limit: number): number {
+    if (flight.priority === "prefetch") return limit;
+    for (const running of this.#running) if (running.priority === "prefetch") return limit + 1;
+    return limit;
   }
 
   async #fly(flight: Flight): Promise<void> {
