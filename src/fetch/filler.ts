@@ -152,7 +152,9 @@ export class Filler {
         wanted.push({ range, priority, need: undefined });
       }
     }
-    this.#send(wanted);
+    // The reader of a running stream waits for one part of its window: that one must not take longer than the others.
+    const running = advices.flatMap(({ advice }) => (advice.ahead === undefined ? [] : [advice.partBytes]));
+    this.#send(wanted, running.length === 0 ? {} : { splitBytes: Math.min(...running) });
     for (const need of needs) need.read.arrived();
     for (const { advice, handle } of advices) this.prefetch({ ...advice, extents: [] }, handle);
     if (advices.length > 0) this.#options.advised();
@@ -198,13 +200,14 @@ export class Filler {
     this.abandon(need.read, new RiffleError("misbehaved", says));
   }
 
-  #send(wanted: readonly Wanted[]): void {
+  #send(wanted: readonly Wanted[], streams: { readonly splitBytes?: number }): void {
     if (wanted.length === 0) return;
     const coverage = coverageOf(this.#dispatcher.flights());
     const plan = planParts(wanted, {
       inFlight: coverage.map((cover) => cover.range),
       gapBytes: this.#options.cost.gapBytes(),
       idle: this.#dispatcher.idle,
+      ...streams,
     });
     const flights = plan.parts.map((part) => this.#flight(part, false));
     wanted.forEach(({ range, need }, index) => {

@@ -155,16 +155,18 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#discarded) this.#drained(chunk.length);
     if (this.#discarded || this.#failure !== undefined) return;
     // A view, not a copy: a Buffer's `slice` does not copy, and readers are promised a plain Uint8Array.
-    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const lent = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    if (this.#taker !== undefined && !this.#holding && this.#queue.length === 0) {
+      this.#timer?.refresh();
+      this.#give(lent, this.#taker);
+      return;
+    }
+    // The socket will use its memory again (`receiveRing`).
+    const bytes = lent.slice();
     const waiter = this.#waiter;
     if (waiter !== undefined) {
       this.#waiter = undefined;
       waiter.resolve({ done: false, value: bytes });
-      return;
-    }
-    if (this.#taker !== undefined && !this.#holding && this.#queue.length === 0) {
-      this.#timer?.refresh();
-      this.#give(bytes, this.#taker);
       return;
     }
     this.#queue.push(bytes);

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import type * as Undici from "undici";
 import { RiffleError } from "../errors.ts";
 import { namesProxy, proxyFor, type ProxySettings } from "./http-proxy.ts";
+import { receiveRing } from "./receive-ring.ts";
 
 export interface TransportOptions {
   /** PEM text of authorities to trust beside Node's bundled ones. */
@@ -37,7 +38,10 @@ export async function loadTransport(options: TransportOptions): Promise<Transpor
   const Client = undici?.Client ?? loadClient();
   return (url) => {
     const proxy = undici === undefined ? undefined : proxyFor(url, proxies);
-    if (undici === undefined || proxy === undefined) return new Client(url.origin, { ...lane, connect });
+    if (undici === undefined || proxy === undefined) {
+      // A lane has one connection at a time, and a ring is for one.
+      return new Client(url.origin, { ...lane, connect: { ...connect, ...receiveRing() } });
+    }
     const both = { requestTls: connect, proxyTls: connect };
     return new undici.ProxyAgent({ ...lane, ...both, connections: 1, uri: proxy.href, proxyTunnel: false });
   };

@@ -28,7 +28,7 @@ export interface HttpResponse {
   readonly body: AsyncIterable<Uint8Array>;
   /**
    * The body again, for bulk: each piece is given as it arrives, with no turn of the event loop between; a promise that
-   * comes back holds the connection until it settles. Settles as the loop over `body` would; what `take` throws ends the
+   * comes back holds the connection until it settles, and until then the bytes are lent. Settles as the loop over `body` would; what `take` throws ends the
    * exchange. Use one of the two, once.
    */
   each(take: (bytes: Uint8Array) => void | Promise<void>): Promise<void>;

@@ -14,6 +14,8 @@ export interface PlanState {
   /** Connections that have nothing to do: a large demand is cut so that they help. */
   readonly idle: number;
   readonly partBytes?: number;
+  /** The least that a demand is cut into, so that idle connections help: less while a stream runs. Default 1 MiB. */
+  readonly splitBytes?: number;
 }
 
 export interface PlannedPart {
@@ -51,13 +53,16 @@ export function planParts(wanted: readonly WantedRange[], state: PlanState): Fet
   const share = Math.max(1, Math.ceil(demanded / Math.max(1, state.idle)));
   const parts = [
     ...joined.flatMap((range) =>
-      cutEvenly(range, share, partBytes).map((part) => ({
+      cutEvenly(range, share, { limit: partBytes, least: state.splitBytes ?? MIN_SPLIT_BYTES }).map((part) => ({
         range: part,
         priority: touches(part, metadata) ? ("metadata" as const) : ("demand" as const),
       })),
     ),
     ...early.flatMap((range) =>
-      cutEvenly(range, partBytes, partBytes).map((part) => ({ range: part, priority: "prefetch" as const })),
+      cutEvenly(range, partBytes, { limit: partBytes, least: MIN_SPLIT_BYTES }).map((part) => ({
+        range: part,
+        priority: "prefetch" as const,
+      })),
     ),
   ].sort((a, b) => a.range.start - b.range.start);
   const places = parts.map((part) => part.range);
@@ -111,11 +116,15 @@ function subtractFlights(range: ByteRange, taken: readonly ByteRange[]): readonl
   return near.length === 0 ? [range] : subtractRanges(range, near);
 }
 
-/** Equal pieces of whole pages: at most `limit` bytes, and as near to `share` as pieces of a megabyte or more allow. */
-function cutEvenly(range: ByteRange, share: number, limit: number): readonly ByteRange[] {
+/** Equal pieces of whole pages: at most `limit` bytes, and as near to `share` as pieces of `least` or more allow. */
+function cutEvenly(
+  range: ByteRange,
+  share: number,
+  bounds: { readonly limit: number; readonly least: number },
+): readonly ByteRange[] {
   const length = rangeLength(range);
-  const useful = Math.min(Math.ceil(length / share), Math.floor(length / MIN_SPLIT_BYTES));
-  const count = Math.max(1, useful, Math.ceil(length / limit));
+  const useful = Math.min(Math.ceil(length / share), Math.floor(length / bounds.least));
+  const count = Math.max(1, useful, Math.ceil(length / bounds.limit));
   const even = Math.ceil(length / count / PAGE_BYTES) * PAGE_BYTES;
   const parts: ByteRange[] = [];
   for (let start = range.start; start < range.end; start += even) {

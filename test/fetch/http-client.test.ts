@@ -249,6 +249,46 @@ describe("failures", () => {
     expect((await text(await http.send(url, { kind: "blob" }))).length).toBe(100_000);
   });
 
+  test("bytes that are held stay what they are, however the server goes on", async () => {
+    const size = 4_000_000;
+    const right = Buffer.from(Array.from({ length: size }, (_, at) => (at * 31 + (at >> 8)) & 255));
+    const { url } = await serve((_request: IncomingMessage, response: ServerResponse) => {
+      response.writeHead(200, { "content-length": size });
+      // Large pieces, then a drip of small ones, again and again: slots of all kinds are in use.
+      void (async () => {
+        for (let at = 0; at < size;) {
+          const large = Math.min(size, at + 150_000);
+          response.write(right.subarray(at, large));
+          at = large;
+          for (let drip = 0; drip < 12 && at < size; drip += 1) {
+            response.write(right.subarray(at, at + 700));
+            at = Math.min(size, at + 700);
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+        }
+        response.end();
+      })();
+    });
+    const http = client();
+    let at = 0;
+    let pieces = 0;
+    await (
+      await http.send(url, { kind: "blob" })
+    ).each((bytes) => {
+      const start = at;
+      at += bytes.length;
+      pieces += 1;
+      const isRight = (): boolean => right.subarray(start, start + bytes.length).equals(bytes);
+      expect(isRight()).toBe(true);
+      if (pieces % 3 > 0) return undefined;
+      return new Promise<void>((resolve) => setTimeout(resolve, 5)).then(() => expect(isRight()).toBe(true));
+    });
+    expect(at).toBe(size);
+    const kept: Uint8Array[] = [];
+    for await (const piece of (await http.send(url, { kind: "blob" })).body) kept.push(piece);
+    expect(Buffer.concat(kept).equals(right)).toBe(true);
+  });
+
   test("no first byte, and a stall inside the body, end with timeout; the next request works", async () => {
     let mode = "silent";
     const { url } = await serve((_request: IncomingMessage, response: ServerResponse) => {
