@@ -42,6 +42,17 @@ export async function readSequential(
   return read;
 }
 
+/** A whole file by `dd` in reads of 1 MiB; milliseconds by its own clock. Checks nothing: `readSequential` does, afterwards. */
+export async function ddRead(file: string): Promise<number> {
+  const { stderr } = await runWell("dd", [`if=${file}`, "of=/dev/null", "bs=1M"], {
+    env: { LC_ALL: "C" },
+    timeoutMs: 900_000,
+  });
+  const seconds = /copied, ([\d.]+) s/.exec(stderr)?.[1];
+  if (seconds === undefined) throw new Error(`dd did not say how long it read ${file}`);
+  return Number(seconds) * 1000;
+}
+
 /** One connection to its end; milliseconds. */
 export async function curl(url: string, out = "/dev/null"): Promise<number> {
   const { stdout } = await runWell("curl", ["-sS", "--fail", "-o", out, "-w", "%{time_total}", url], {

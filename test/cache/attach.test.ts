@@ -32,7 +32,7 @@ test.each(["disk", "memory"])("a foreign file is held whole at once, by a cache 
   const cache = kind === "disk" ? await place.open() : await place.open({ directory: undefined });
   const entry = cache.attach(id, size, path);
   expect([entry.heldBytes, entry.proof, entry.missing({ start: 0, end: size })]).toEqual([size, "transport", []]);
-  expect(await entry.read({ start: 7, end: size })).toEqual(Buffer.from(bytes.slice(7)));
+  expect(await entry.read({ start: 7, end: size })).toEqual(new Uint8Array(bytes.slice(7)));
   expect(warmRead(cache.warm.buffer, entry.slot)).toMatchObject({ bytes: size, proven: false });
   expect(entry.backing()?.path).toBe(path);
   expect(await entry.verify(id)).toBe("full");
@@ -60,7 +60,7 @@ test("a file that is too short lacks its end, which memory then holds", async ()
   expect(entry.backing()).toBeUndefined();
   expect(warmRead(cache.warm.buffer, entry.slot).bytes).toBe(-1);
   await entry.write(2 * PAGE, bytes.slice(2 * PAGE));
-  expect(await entry.read({ start: 0, end: size })).toEqual(Buffer.from(bytes));
+  expect(await entry.read({ start: 0, end: size })).toEqual(new Uint8Array(bytes));
   expect(statSync(path).size).toBe(2 * PAGE + 5);
   expect(await entry.verify(id)).toBe("full");
 });

@@ -86,7 +86,7 @@ test("stops filling while the file system is nearly full, and says so once", asy
   await entry.write(PAGE, patterned(size).slice(PAGE, 2 * PAGE));
   expect(place.lines).toEqual(["cache: the disk is nearly full; going on in memory"]);
   expect((await place.open()).open(idOf(0), size).heldBytes).toBe(PAGE);
-  expect(await entry.read({ start: 0, end: 2 * PAGE })).toEqual(Buffer.from(patterned(size).slice(0, 2 * PAGE)));
+  expect(await entry.read({ start: 0, end: 2 * PAGE })).toEqual(new Uint8Array(patterned(size).slice(0, 2 * PAGE)));
   freeBytes = 500;
   now += 61_000;
   cache.mayFill();

@@ -34,7 +34,7 @@ async function expectMemoryOnly(line: RegExp): Promise<void> {
   expect((await cache.status()).directory).toBeUndefined();
   const entry = cache.open(id, bytes.length);
   await entry.write(0, bytes);
-  expect(await entry.read({ start: 0, end: 9 })).toEqual(Buffer.from(bytes.slice(0, 9)));
+  expect(await entry.read({ start: 0, end: 9 })).toEqual(new Uint8Array(bytes.slice(0, 9)));
   expect(entry.backing()).toBeUndefined();
 }
 
@@ -160,6 +160,6 @@ test("status and clear work without a cache of their own, and a running one goes
   expect(await cache.clear()).toEqual({ freedBytes: 0 });
   expect((await clearCacheDirectory(place.directory)).freedBytes).toBe(status.bytes);
   expect((await cacheDirectoryStatus(place.directory, { limitBytes: 5 })).entries).toBe(0);
-  expect(await entry.read({ start: 0, end: bytes.length })).toEqual(Buffer.from(bytes));
+  expect(await entry.read({ start: 0, end: bytes.length })).toEqual(new Uint8Array(bytes));
   expect(readdirSync(join(place.directory, "v1/trash"))).toEqual([]);
 });

@@ -98,7 +98,7 @@ test("EIO on a read is a miss, and what is written then is held", async () => {
   expect(entry.missing({ start: 0, end: 9 })).toEqual([{ start: 0, end: PAGE }]);
   broken = false;
   await entry.write(0, bytes);
-  expect(await entry.read({ start: 0, end: 9 })).toEqual(Buffer.from(bytes.slice(0, 9)));
+  expect(await entry.read({ start: 0, end: 9 })).toEqual(new Uint8Array(bytes.slice(0, 9)));
 });
 
 test("directory deleted while open: held bytes stay, and the next fill makes it anew", async () => {

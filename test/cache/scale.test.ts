@@ -82,7 +82,7 @@ test("3,000 open contents of which 200 are filled: few descriptors, every byte r
     reader.read(entry?.slot ?? 0, 0, PAGE, target, 0, result);
     if (result.bytes < 0) {
       misses += 1;
-      expect(await entry?.read({ start: 0, end: PAGE })).toEqual(Buffer.from(patterned(PAGE, seed)));
+      expect(await entry?.read({ start: 0, end: PAGE })).toEqual(new Uint8Array(patterned(PAGE, seed)));
       reader.read(entry?.slot ?? 0, 0, PAGE, target, 0, result);
     }
     expect([result.bytes, target]).toEqual([PAGE, patterned(PAGE, seed)]);
@@ -97,7 +97,7 @@ test("when the arena is full a content goes on through the main thread alone", a
   const entries = Array.from({ length: 40 }, (_, seed) => cache.open(idOf(seed), size));
   for (const [seed, entry] of entries.entries()) {
     await entry.write(0, patterned(PAGE, seed));
-    expect(await entry.read({ start: 0, end: PAGE })).toEqual(Buffer.from(patterned(PAGE, seed)));
+    expect(await entry.read({ start: 0, end: PAGE })).toEqual(new Uint8Array(patterned(PAGE, seed)));
   }
   const reader = new WarmReader(cache.warm, 0);
   const result = { bytes: 0, crossed: false, proven: false };

@@ -59,7 +59,9 @@ export function cacheConformance(name: string, make: () => Promise<CacheFixture>
     test("keeps a short last page and clips reads at the size", async () => {
       const entry = cache.open(digest, size);
       await entry.write(10 * PAGE, content.slice(10 * PAGE));
-      expect(await entry.read({ start: 10 * PAGE, end: size + 1000 })).toEqual(Buffer.from(content.slice(10 * PAGE)));
+      expect(await entry.read({ start: 10 * PAGE, end: size + 1000 })).toEqual(
+        new Uint8Array(content.slice(10 * PAGE)),
+      );
       expect(await entry.read({ start: size, end: size + 1 })).toHaveLength(0);
       entry.close();
     });
@@ -109,8 +111,8 @@ export function cacheConformance(name: string, make: () => Promise<CacheFixture>
       expect(decoded.heldBytes).toBe(0);
       expect(shorter.missing({ start: 0, end: PAGE })).toEqual([{ start: 0, end: PAGE }]);
       await shorter.write(0, patterned(size - 5000, 9));
-      expect(await shorter.read({ start: 0, end: 9 })).toEqual(Buffer.from(patterned(9, 9)));
-      expect(await entry.read({ start: 0, end: 9 })).toEqual(Buffer.from(content.slice(0, 9)));
+      expect(await shorter.read({ start: 0, end: 9 })).toEqual(new Uint8Array(patterned(9, 9)));
+      expect(await entry.read({ start: 0, end: 9 })).toEqual(new Uint8Array(content.slice(0, 9)));
       for (const open of [entry, decoded, shorter]) open.close();
     });
 
@@ -132,7 +134,7 @@ export function cacheConformance(name: string, make: () => Promise<CacheFixture>
       await entry.write(0, wrong.slice(0, 2 * PAGE));
       await entry.write(0, content.slice(0, 2 * PAGE), { verified: true });
       await entry.write(0, wrong.slice(0, 2 * PAGE));
-      expect(await entry.read({ start: 0, end: 2 * PAGE })).toEqual(Buffer.from(content.slice(0, 2 * PAGE)));
+      expect(await entry.read({ start: 0, end: 2 * PAGE })).toEqual(new Uint8Array(content.slice(0, 2 * PAGE)));
       expect(entry.proof).toBe("chunk");
       entry.close();
     });
