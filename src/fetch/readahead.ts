@@ -45,6 +45,8 @@ const MAX_RUNS = 4;
  */
 const MIN_PROOF_BYTES = 2 * 1024 * 1024;
 const LONG_RUN_BYTES = 4 * 1024 * 1024;
+/** So many small reads in a row are a stream too, before each has cost a round trip; a row of tiles is four to eight. */
+const PROOF_READS = 12;
 /** A first read of a file that is this large comes from a program that copies: it need not prove itself twice. */
 const COPY_READ_BYTES = 1024 * 1024;
 
@@ -122,7 +124,7 @@ export class ReadAhead {
   #window(stream: Stream): number {
     const isCopy = stream.start === 0 && stream.firstBytes >= COPY_READ_BYTES;
     if (stream.reads < (isCopy ? 2 : 3)) return 0;
-    if (stream.start > 0 && stream.consumed < this.#proofBytes()) return 0;
+    if (stream.start > 0 && stream.reads < PROOF_READS && stream.consumed < this.#proofBytes()) return 0;
     return Math.min(stream.consumed, this.#maxWindow);
   }
 

@@ -49,7 +49,7 @@ export function cacheConformance(name: string, make: () => Promise<CacheFixture>
         { start: 5 * PAGE, end: size },
       ]);
       expect(await entry.read({ start: 2 * PAGE + 7, end: 5 * PAGE - 9 })).toEqual(
-        Buffer.from(content.slice(2 * PAGE + 7, 5 * PAGE - 9)),
+        new Uint8Array(content.slice(2 * PAGE + 7, 5 * PAGE - 9)),
       );
       expect(await entry.read({ start: 2 * PAGE - 1, end: 3 * PAGE })).toBeUndefined();
       expect(entry.heldBytes).toBe(3 * PAGE);

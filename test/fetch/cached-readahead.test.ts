@@ -60,9 +60,9 @@ test("one slot is never given to a guess, whatever is queued", async () => {
     { limiter, perBlobLimit: 4, extentsHint: () => undefined },
   );
   for (let start = 0; start < 3 * 128 * KIB; start += 128 * KIB) await cached.read(of(start, 128 * KIB), { handle: 1 });
-  for (let start = 0; start < 2 * MIB; start += 128 * KIB)
+  for (let start = 0; start < 12 * 128 * KIB; start += 128 * KIB)
     await cached.read(of(8 * MIB + start, 128 * KIB), { handle: 2 });
-  for (let start = 0; start < 2 * MIB; start += 128 * KIB)
+  for (let start = 0; start < 12 * 128 * KIB; start += 128 * KIB)
     await cached.read(of(16 * MIB + start, 128 * KIB), { handle: 3 });
   await until(() => server.seen.filter((seen) => rangeLength(seen.range) > 128 * KIB).length === 3);
   expectBytes(await cached.read(of(23 * MIB, 4096)), of(23 * MIB, 4096));
@@ -74,7 +74,7 @@ test("a prefetch that fails fails nobody: who needs its bytes asks for them", as
   const { cached, asked } = await cachedBench({
     handle: (seen) => (isBroken && rangeLength(seen.range) > 128 * KIB ? raw(seen, 404, {}) : seen.serve()),
   });
-  for (let start = 0; start < 2 * MIB; start += 128 * KIB) {
+  for (let start = 0; start < 12 * 128 * KIB; start += 128 * KIB) {
     const range = of(start, 128 * KIB);
     expectBytes(await cached.read(range, { handle: 1 }), range);
   }

@@ -37,17 +37,24 @@ test("the third read of a run is the first that reads ahead, as far as was read"
   expect(read(256 * KIB, 128 * KIB)).toEqual({ start: 384 * KIB, end: 768 * KIB });
 });
 
-test("a run that begins inside the file must consume two mebibytes first, and more than runs before it did", () => {
+test("a run that begins inside the file must consume two mebibytes first, more than runs before it did, or be many reads", () => {
   const { read } = follow();
-  const run = (base: number, bytes: number): (ByteRange | undefined)[] =>
-    Array.from({ length: bytes / (128 * KIB) }, (_, step) => read(base + step * 128 * KIB, 128 * KIB));
-  // A window's row of tiles: nothing is read ahead of it, also when the next ones are a little longer.
-  expect(run(5 * MIB, 896 * KIB).filter((ahead) => ahead !== undefined)).toEqual([]);
-  expect(run(15 * MIB, 1664 * KIB).filter((ahead) => ahead !== undefined)).toEqual([]);
-  const long = run(100 * MIB, 4 * MIB);
-  const first = long.findIndex((ahead) => ahead !== undefined);
-  expect((first + 1) * 128 * KIB).toBe(2 * 1664 * KIB);
-  expect(long[first]?.start).toBe(100 * MIB + 2 * 1664 * KIB);
+  const run = (base: number, reads: number, bytes: number): (ByteRange | undefined)[] =>
+    Array.from({ length: reads }, (_, step) => read(base + step * bytes, bytes));
+  // Rows of tiles: nothing is read ahead of them, also when the next ones are a little longer.
+  expect(run(5 * MIB, 7, 256 * KIB).filter((ahead) => ahead !== undefined)).toEqual([]);
+  expect(run(15 * MIB, 10, 256 * KIB).filter((ahead) => ahead !== undefined)).toEqual([]);
+  const large = run(100 * MIB, 8, 768 * KIB);
+  expect(large.findIndex((ahead) => ahead !== undefined)).toBe(6);
+  expect(large[6]?.start).toBe(100 * MIB + 7 * 768 * KIB);
+  const small = run(200 * MIB, 20, 32 * KIB);
+  expect(small.findIndex((ahead) => ahead !== undefined)).toBe(2);
+});
+
+test("twelve small reads in a row are a stream, wherever they begin", () => {
+  const { read } = follow();
+  const steps = Array.from({ length: 20 }, (_, step) => read(7 * MIB + step * 32 * KIB, 32 * KIB));
+  expect(steps.findIndex((ahead) => ahead !== undefined)).toBe(11);
 });
 
 test("a program that copies is believed at its second read", () => {
@@ -112,7 +119,7 @@ test("four interleaved streams are followed, each by itself", () => {
   for (let step = 0; step < 32; step++) for (const base of bases) read(base + step * 64 * KIB, 64 * KIB);
   for (const base of bases) {
     const own = fetched.find((range) => range.start >= base && range.start < base + 50 * MIB);
-    expect(own).toEqual({ start: base + 2 * MIB, end: base + 4 * MIB });
+    expect(own).toEqual({ start: base + 768 * KIB, end: base + 1536 * KIB });
   }
 });
 
