@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chownSync, chmodSync, readdirSync, symlinkSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -97,6 +97,7 @@ const why = namespaces ? "" : ": skipped, needs root, unshare, setpriv and /dev/
 describe.skipIf(!namespaces)(`another user and another /dev/fuse${why}`, () => {
   let folder: Folder;
   let program: string;
+  let node: string;
   beforeAll(() => {
     folder = temporaryFolder("other-user");
     chmodSync(folder.path, 0o755);
@@ -111,6 +112,10 @@ describe.skipIf(!namespaces)(`another user and another /dev/fuse${why}`, () => {
       if (existsSync(from)) cpSync(from, join(app, "node_modules", name), { recursive: true, dereference: true });
     }
     program = join(app, "dist/cli/main.js");
+    // so may this Node
+    node = join(app, "node");
+    copyFileSync(process.execPath, node);
+    chmodSync(node, 0o755);
   });
   afterAll(() => folder.remove());
 
@@ -119,7 +124,7 @@ describe.skipIf(!namespaces)(`another user and another /dev/fuse${why}`, () => {
   beforeEach(() => {
     home = faultHome();
     for (const path of [home.path, home.place("mnt"), home.place("tmp")]) chownSync(path, NOBODY, NOBODY);
-    script = `riffle() { "${process.execPath}" "${program}" "$@"; }; place=${home.path}/mnt; reference=${reference}; cd ${home.path}\n`;
+    script = `riffle() { "${node}" "${program}" "$@"; }; place=${home.path}/mnt; reference=${reference}; cd ${home.path}\n`;
   });
   afterEach(() => home.end());
 
