@@ -26,7 +26,6 @@ export interface Body {
   absent(pages: ByteRange, options?: { readonly look: boolean }): readonly ByteRange[];
   /** Exactly `range`, whose pages are held; false when they turn out not to be. */
   read(range: ByteRange, target: Uint8Array): Promise<boolean>;
-  readInto(range: ByteRange, target: Uint8Array): boolean;
   /** Throws when the disk refuses; false when the bytes were thrown away in between. */
   write(offset: number, bytes: Uint8Array, options: { readonly verified: boolean }): Promise<boolean>;
   readonly proving: Proving;

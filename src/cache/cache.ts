@@ -25,8 +25,6 @@ export interface CacheEntry {
   missing(range: ByteRange): readonly ByteRange[];
   /** The bytes, or undefined when any of them is not held. */
   read(range: ByteRange): Promise<Uint8Array | undefined>;
-  /** The same at once, into `target` (at least as long): for pages that the kernel most likely has. False is a miss. */
-  readInto(range: ByteRange, target: Uint8Array): boolean;
   /**
    * Keeps whole pages: `offset` is a multiple of PAGE_BYTES; the end is one too, or is `size` (what is cut elsewhere is trimmed). `bytes`
    * must not change before it resolves; it never rejects. Then the pages are held. In memory they go when the budget wants

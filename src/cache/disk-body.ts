@@ -100,12 +100,6 @@ export class DiskBody implements Body, Proving {
     return (await Promise.all(reads)).every(Boolean);
   }
 
-  readInto(range: ByteRange, target: Uint8Array): boolean {
-    return this.#split(range).every(({ unit, inside, from }) =>
-      unit.readInto(inside, target.subarray(from, from + inside.end - inside.start)),
-    );
-  }
-
   async write(offset: number, bytes: Uint8Array, options: { readonly verified: boolean }): Promise<boolean> {
     const parts = this.#split({ start: offset, end: offset + bytes.length });
     let kept = true;

@@ -112,19 +112,6 @@ export class Entry implements CacheEntry {
     return target;
   }
 
-  /** Like `read`, at once: for bytes that the page cache has. `target` is as long as `range` cut at `size`; false is a miss. */
-  readInto(range: ByteRange, target: Uint8Array): boolean {
-    const wanted = clip(range, this.size);
-    if (isEmpty(wanted)) return true;
-    if (target.length < rangeLength(wanted) || this.missing(wanted).length > 0) return false;
-    const fromBody = this.#fromMemory(wanted, target);
-    return (
-      fromBody?.every((part) =>
-        this.#body?.readInto(part, target.subarray(part.start - wanted.start, part.end - wanted.start)),
-      ) ?? false
-    );
-  }
-
   async write(offset: number, bytes: Uint8Array, options: { readonly verified?: boolean } = {}): Promise<void> {
     const whole = wholePages(offset, { length: bytes.length, size: this.size });
     if (!this.isOpen || isEmpty(whole)) return;

@@ -3,7 +3,7 @@ import { PAGE_BYTES, type ByteRange } from "../bytes/range.ts";
 import type { Arena } from "./arena.ts";
 import type { Body, BodyPart, BodyState, Proving } from "./body.ts";
 import { HeldFiles, type DescriptorOwner } from "./descriptors.ts";
-import { readFully, readFullyNow } from "./files.ts";
+import { readFully } from "./files.ts";
 import { pageCount } from "./page-map.ts";
 import { SharedSlot } from "./shared-slot.ts";
 import type { UnitHost } from "./unit-life.ts";
@@ -64,18 +64,6 @@ export class ForeignBody implements Body, Proving, DescriptorOwner {
     }
     this.discard();
     return false;
-  }
-
-  readInto(range: ByteRange, target: Uint8Array): boolean {
-    const held = this.hold();
-    if (held === undefined) return false;
-    try {
-      return readFullyNow(this.#host.files, held.data, { target, position: range.start });
-    } catch {
-      return false;
-    } finally {
-      held.release();
-    }
   }
 
   write(): Promise<boolean> {

@@ -4,7 +4,7 @@ import type { ByteRange } from "../bytes/range.ts";
 import type { HeldFiles } from "./descriptors.ts";
 import type { ExtentIndex } from "./extent-index.ts";
 import { extentRecords, type LogRecord } from "./extent-log.ts";
-import { readFully, readFullyNow, writeFully } from "./files.ts";
+import { readFully, writeFully } from "./files.ts";
 import { bytesOf, pagesOf } from "./page-map.ts";
 import { createUnit, openUnit, trashUnit, type UnitPlace } from "./unit-files.ts";
 import { UnitLife, type Tidied, type UnitOptions } from "./unit-life.ts";
@@ -91,18 +91,6 @@ export class Unit implements Tidied {
     // Only what could be opened is damaged; where descriptors ran out it is a miss.
     if (held !== undefined && life?.isOver === false) this.discard();
     return false;
-  }
-
-  /** The same, at once, for bytes that the page cache most likely has. */
-  readInto(range: ByteRange, target: Uint8Array): boolean {
-    try {
-      const held = this.#life?.files();
-      if (held === undefined) return false;
-      return readFullyNow(this.#options.host.files, held.data, { target, position: range.start });
-    } catch {
-      // A miss: the asynchronous read decides what becomes of the unit.
-      return false;
-    }
   }
 
   /** The open files of the life that `of` is the index of, for who reads them in another thread. `release` them. */

@@ -107,21 +107,21 @@ const UNCOUNTED = {
   cache: { bytes: 0, limit: 0 },
 };
 
-/** The accounting object of any session. One that does not answer has lost, or keeps to itself, what it counted. */
-export function sessionReport(session: Session): ArtifactStats {
-  const state = session.stored?.state;
-  // Our own daemon of our own protocol version wrote it.
-  if (session.stats !== undefined) return session.stats as unknown as ArtifactStats;
-  return {
-    reference: session.reference,
-    digest: state?.digest ?? /@(sha256:[0-9a-f]{64})$/.exec(session.reference)?.[1] ?? "",
-    mountpoint: session.mountpoint,
+/** INTERFACE section 4 for every session: of one that does not answer, what is known without it, and zeros. */
+export function sessionReport({ status, mountpoint, reference, stored, stats }: Session): ArtifactStats {
+  const state = stored?.state;
+  const silent: ArtifactStats = {
+    reference,
+    digest: state?.digest ?? /@(sha(?:256|512):[0-9a-f]+)$/.exec(reference)?.[1] ?? "",
+    mountpoint,
     pid: state?.process.pid ?? 0,
     backend: state?.backend ?? null,
-    state: session.status,
-    since: state?.since ?? "",
+    state: status,
+    since: state?.since ?? new Date(0).toISOString(),
     ...UNCOUNTED,
   };
+  // A daemon of this protocol version answers with that very shape; a later one may add to it.
+  return { ...silent, ...(stats as Partial<ArtifactStats> | undefined), state: status };
 }
 
 /** Removes everything a session keeps outside its mount. */

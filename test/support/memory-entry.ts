@@ -83,7 +83,6 @@ export function memoryEntry(id: string, size: number, options: MemoryEntryOption
       isTold = true;
       for (const listener of listeners) listener();
     },
-    readInto: () => false,
     verify: () => Promise.resolve(pages.size === count ? "full" : "incomplete"),
     discard: () => pages.clear(),
     setMarks: (offsets) => void (marks = offsets),

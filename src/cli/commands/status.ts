@@ -3,10 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RiffleError } from "../../errors.ts";
 import { findMountpoint } from "../../mount/mountpoint-path.ts";
 import { riffleMounts } from "../../mount/riffle-mounts.ts";
-import { listSessions, type Session } from "../../mount/sessions.ts";
+import { listSessions, sessionReport, type Session } from "../../mount/sessions.ts";
 import type { Context, Run } from "../command.ts";
 import { oneLine } from "../exit.ts";
-import { mountTable, sessionStats } from "../mount-rows.ts";
+import { mountTable } from "../mount-rows.ts";
 
 const WATCH_MS = 1000;
 /** Home, then erase to the end (ECMA-48): the table is drawn over the one before. */
@@ -23,7 +23,7 @@ async function sessionsOf(path: string | undefined, { places, cwd, signal }: Con
 }
 
 async function show(path: string | undefined, context: Context, watching: boolean): Promise<void> {
-  const mounts = (await sessionsOf(path, context)).map(sessionStats);
+  const mounts = (await sessionsOf(path, context)).map(sessionReport);
   const { out, settings, log } = context;
   if (settings.json) await out.line(JSON.stringify({ mounts }));
   else {

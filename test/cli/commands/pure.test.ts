@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { entryJson, modeText } from "../../../src/cli/commands/ls.ts";
 import { accountingText, fillIn } from "../../../src/cli/commands/run.ts";
 import { formatOf } from "../../../src/cli/format-names.ts";
-import { mountTable, sessionStats } from "../../../src/cli/mount-rows.ts";
+import { mountTable } from "../../../src/cli/mount-rows.ts";
+import { sessionReport } from "../../../src/mount/sessions.ts";
 import { mayColour } from "../../../src/cli/paint.ts";
 import { createProgress } from "../../../src/cli/progress.ts";
 
@@ -46,15 +47,15 @@ const dead = {
 } as const;
 
 test("a dead mount has the shape of all", () => {
-  const stats = sessionStats(dead);
+  const stats = sessionReport(dead);
   expect(stats).toMatchObject({ state: "dead", digest: "sha256:00ff", amplification: null, reads: 0 });
-  const live = sessionStats({ ...dead, status: "ready", stats: { reads: 5, state: "ready", pid: 7 } });
+  const live = sessionReport({ ...dead, status: "ready", stats: { reads: 5, state: "ready", pid: 7 } });
   expect(Object.keys(live).toSorted()).toEqual(Object.keys(stats).toSorted());
   expect([live.reads, live.pid]).toEqual([5, 7]);
 });
 
 test("no path in the table is ever cut", () => {
-  const [head, row] = mountTable([sessionStats(dead)]);
+  const [head, row] = mountTable([sessionReport(dead)]);
   expect(row?.startsWith(`${dead.mountpoint}  ${dead.reference}  dead`)).toBe(true);
   expect(head?.indexOf("REFERENCE")).toBe(row?.indexOf(dead.reference));
 });
@@ -88,7 +89,7 @@ test("progress speaks to terminals alone, and clears its line", () => {
 });
 
 test("the line of accounting counts in English, and says what it cannot count", () => {
-  const stats = sessionStats({ ...dead, status: "ready", stats: { reads: 1, bytesRead: 6, requests: 2, errors: 1 } });
+  const stats = sessionReport({ ...dead, status: "ready", stats: { reads: 1, bytesRead: 6, requests: 2, errors: 1 } });
   expect(accountingText(stats)).toBe("riffle: 1 read of 6 B; 2 requests for 0 B; 1 error");
   const fetched = { bytesFetched: 1500, bytesFetchedByKind: { token: 0, manifest: 900, blob: 600, other: 0 } };
   expect(accountingText({ ...stats, ...fetched, amplification: 1.5 })).toContain(
