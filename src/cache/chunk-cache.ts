@@ -138,6 +138,7 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
     for (const entry of this.#entries.values()) entry.end();
     await this.settled();
     await this.hashing.close();
+    await this.#filling?.end();
     const { place } = this.#parts;
     if (place?.isPrivate === true) await fsp.rm(place.root, { recursive: true, force: true });
   }

@@ -68,7 +68,8 @@ export class Filling {
   mayFill(): boolean {
     // Nobody writes while it is full, so this is where it is found out that it no longer is.
     if (this.#full && this.#sinceSurvey() > FULL_MS) this.survey();
-    return !this.#full;
+    // Over the budget, but not measured yet: a fast reader must not run away from the measuring.
+    return !this.#full && this.#usage <= this.#options.limitBytes;
   }
 
   wrote(bytes: number): void {
@@ -77,6 +78,11 @@ export class Filling {
     this.#writtenSince += bytes;
     const due = this.#sinceSurvey() > SURVEY_MS || this.#writtenSince > Math.min(SURVEY_BYTES, limitBytes);
     if (due || this.#usage > limitBytes) this.survey();
+  }
+
+  /** When nothing is open any more: what was kept because it was open goes too. */
+  async end(): Promise<void> {
+    if (this.#usage > this.#options.limitBytes) await this.#evict();
   }
 
   /** Measures, evicts down to the budget, and decides whether filling may go on. One at a time, in the background. */

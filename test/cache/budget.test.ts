@@ -135,3 +135,24 @@ test("eviction by a neighbour does not change what is being read", async () => {
   expect(existsSync(directoryOf(idOf(0)))).toBe(false);
   expect(Buffer.compare((await entry.read({ start: 0, end: size })) ?? Buffer.alloc(0), patterned(size, 0))).toBe(0);
 });
+
+test("a fast writer stays within the budget while the measuring lags behind", async () => {
+  const limitBytes = 64 * PAGE;
+  let release = (): void => undefined;
+  const lagging = new Promise<void>((resolve) => (release = resolve));
+  let calls = 0;
+  const facts = async (directory: string): Promise<Awaited<ReturnType<typeof REAL_FILES.facts>>> => {
+    calls += 1;
+    if (calls > 1) await lagging;
+    return REAL_FILES.facts(directory);
+  };
+  const cache = await place.open({ limitBytes, files: { ...REAL_FILES, facts } });
+  const large = 512 * PAGE;
+  const bytes = patterned(large, 1);
+  const entry = cache.open(idOf(1), large);
+  for (let offset = 0; offset < large; offset += 8 * PAGE)
+    await entry.write(offset, bytes.slice(offset, offset + 8 * PAGE));
+  release();
+  await cache.close();
+  expect((await (await place.open({ limitBytes })).status()).bytes).toBeLessThanOrEqual(limitBytes);
+});
