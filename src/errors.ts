@@ -5,6 +5,7 @@
  * - `not-found`: repository, tag, digest, platform or path
  * - `credentials`: missing or refused; `policy`: a policy says no
  * - `verification`: bytes that do not have their digest or length; `malformed`: an artifact or document that breaks its format
+ * - `unsupported`: sound, but of a kind that riffle cannot read (a codec, encryption, a type)
  * - `unreachable`: no connection, TLS failure; `misbehaved`: the registry answered nonsense; `timeout`: a wait ran out
  * - `machine`: this machine cannot (device, library, kernel); `permission`; `disk`: full or broken storage
  * - `exists`: something is in the way; `closed`: used after `close()`; `aborted`: the caller's signal; `internal`: a bug
@@ -17,6 +18,7 @@ export type ErrorCode =
   | "policy"
   | "verification"
   | "malformed"
+  | "unsupported"
   | "unreachable"
   | "misbehaved"
   | "timeout"

@@ -83,6 +83,7 @@ const CODES: Readonly<Record<ErrorCode, true>> = {
   policy: true,
   verification: true,
   malformed: true,
+  unsupported: true,
   unreachable: true,
   misbehaved: true,
   timeout: true,

@@ -15,6 +15,7 @@ const ERRNO_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   policy: errno.EIO,
   verification: errno.EIO,
   malformed: errno.EIO,
+  unsupported: errno.EIO,
   unreachable: errno.EIO,
   misbehaved: errno.EIO,
   timeout: errno.EIO,
