@@ -65,9 +65,10 @@ export class Content {
     const proven = this.proof !== "transport";
     let fromCache = 0;
     const bytes = await this.#parts.source.read(range, {
-      handle: from.handle,
       onOutcome: (outcome) => (fromCache = outcome.fromCache),
+      ...(from.isPlanned === true ? {} : { handle: from.handle }),
       ...(from.signal === undefined ? {} : { signal: from.signal }),
+      ...(from.priority === undefined ? {} : { priority: from.priority }),
     });
     this.#parts.onChange();
     return { bytes, outcome: { bytes: bytes.length, fromCache, proven: proven ? bytes.length : 0 } };

@@ -1,6 +1,6 @@
 import { RiffleError } from "../errors.ts";
 import { cachedSource } from "../fetch/cached-source.ts";
-import { createCostModel } from "../fetch/cost.ts";
+import { createCostModel, frugalCost, type CostModel } from "../fetch/cost.ts";
 import type { TreePlan } from "../layers/plain-layers.ts";
 import { isDirectory, isFile, pathOf, resolvePath, treeTotals, walk } from "../layers/tree-paths.ts";
 import { S_IFLNK, type Row, type TreeTable } from "../layers/tree.ts";
@@ -14,6 +14,7 @@ import { Content, type Mismatches } from "./content.ts";
 import { Contents } from "./contents.ts";
 import type { Engine, Log } from "./engine.ts";
 import { ErrorList } from "./error-list.ts";
+import { formatReaders } from "./format-readers.ts";
 import { LiveFiles } from "./live-files.ts";
 import { serve } from "./serve.ts";
 
@@ -55,10 +56,11 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     errors: () => errors.text(),
   });
   const slots = new SharedArrayBuffer(Math.max(1, plan.sources.length) * Int32Array.BYTES_PER_ELEMENT);
+  const cost = parts.frugal ? frugalCost() : createCostModel();
   const contents = new Contents({
     descriptors: plan.sources.map((source) => (source.kind === "blob" ? source.descriptor : undefined)),
     slots: new Int32Array(slots),
-    create: contentFactory(parts, errors),
+    create: contentFactory(parts, { errors, cost }),
   });
   const served = serve({
     tree,
@@ -94,6 +96,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
       const digest = digestOfRow(parts, row) ?? "";
       return artifactFile({ served, row, path: pathOf(tree, row), digest, size: served.liveSize(row), nextHandle });
     },
+    ...formatReaders({ reference: parts.reference, tree, plan, served, cost, nextHandle }),
     stats,
     errors: () => errors.text(),
     mounted: (facts) => (mounted = facts),
@@ -102,9 +105,11 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
   };
 }
 
-function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descriptor, onChange: () => void) => Content {
+function contentFactory(
+  parts: ArtifactParts,
+  { errors, cost }: { readonly errors: ErrorList; readonly cost: CostModel },
+): (blob: Descriptor, onChange: () => void) => Content {
   const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
-  const cost = createCostModel();
   const mismatches: Mismatches = new Map();
   return (descriptor, onChange) => {
     const path = registry.blobPath?.(descriptor);

@@ -1,4 +1,5 @@
 import type { ByteRange } from "../bytes/range.ts";
+import type { Priority } from "../bytes/source.ts";
 import type { WarmHandle } from "../cache/cache.ts";
 import type { Row, TreeTable } from "../layers/tree.ts";
 
@@ -21,6 +22,9 @@ export interface ReadFrom {
   /** Which open this read belongs to: read-ahead follows streams by it. */
   readonly handle: number;
   readonly signal?: AbortSignal;
+  readonly priority?: Priority;
+  /** The reader knows what it will want (a format's index told it): nothing is guessed for it, so nothing is read ahead. */
+  readonly isPlanned?: boolean;
 }
 
 /**

@@ -66,7 +66,8 @@ export interface CachedSource extends RangeSource {
   close(): Promise<void>;
 }
 
-const DEFAULT_PER_BLOB = 8;
+/** Requests at once of one blob. */
+export const DEFAULT_PER_BLOB = 8;
 /** As many as `CacheEntry.setMarks` takes. */
 const MAX_MARKS = 8;
 

@@ -1,0 +1,96 @@
+import type { RangeSource } from "../bytes/source.ts";
+import { RiffleError } from "../errors.ts";
+import type { ArrayReader } from "./array.ts";
+import { detectFormat } from "./detect.ts";
+import type { DirectoryFormatModule, FileSet, FormatModule, FormatOptions } from "./format.ts";
+import { FORMATS, type Format, type FormatHint } from "./formats.ts";
+import type { RasterReader } from "./raster.ts";
+import type { TableReader } from "./table.ts";
+
+/** One file, or files below one directory. */
+export type FormatTarget = RangeSource | FileSet;
+
+export interface OpenFormatOptions extends FormatOptions {
+  /** What is said of the file; its name is used in messages too. */
+  readonly hint?: FormatHint;
+}
+
+type Kind = "table" | "raster" | "array";
+
+/** For people: what to do with a file that has another reader. */
+const KINDS: Readonly<Record<Kind, string>> = { table: "a table", raster: "a raster", array: "arrays" };
+
+export function isFileSet(target: FormatTarget): target is FileSet {
+  return "paths" in target;
+}
+
+/**
+ * The rows and columns of a file, or of many files as one table. Reads the index alone. Rejects with `usage` when the
+ * content has another kind of reader, `unsupported` when it has none.
+ */
+export async function openTable(target: FormatTarget, options: OpenFormatOptions = {}): Promise<TableReader> {
+  if (isFileSet(target)) {
+    throw new RiffleError("unsupported", `${nameOf(options)} is made of many files`);
+  }
+  const { format, module } = await moduleOf(target, options);
+  return module.table === undefined ? refuse("table", { format, module, options }) : module.table(target, options);
+}
+
+/** The pixels of a file; like `openTable`. */
+export async function openRaster(target: FormatTarget, options: OpenFormatOptions = {}): Promise<RasterReader> {
+  if (isFileSet(target)) {
+    throw new RiffleError("usage", `${nameOf(options)} is a directory: a raster is one file`, {
+      hint: "name a file in it",
+    });
+  }
+  const { format, module } = await moduleOf(target, options);
+  return module.raster === undefined ? refuse("raster", { format, module, options }) : module.raster(target, options);
+}
+
+/** The arrays of a file, or of a directory that is one store; like `openTable`. */
+export async function openArray(target: FormatTarget, options: OpenFormatOptions = {}): Promise<ArrayReader> {
+  if (isFileSet(target)) return (await directoryModule()).array(target, options);
+  const { format, module } = await moduleOf(target, options);
+  return module.array === undefined ? refuse("array", { format, module, options }) : module.array(target, options);
+}
+
+interface Found {
+  readonly format: Format;
+  readonly module: FormatModule;
+}
+
+async function moduleOf(source: RangeSource, options: OpenFormatOptions): Promise<Found> {
+  const format = await detectFormat(source, options.hint, options);
+  if (format === undefined) {
+    throw new RiffleError("unsupported", `${nameOf(options)} is of no format that riffle knows`, {
+      facts: { id: source.id },
+    });
+  }
+  const module = await format.load?.();
+  if (module !== undefined) return { format, module };
+  throw new RiffleError("unsupported", `${nameOf(options)} is ${format.title}, of which riffle has no reader`, {
+    facts: { format: format.name },
+  });
+}
+
+async function directoryModule(): Promise<DirectoryFormatModule> {
+  const format = FORMATS.find(({ loadDirectory }) => loadDirectory !== undefined);
+  const module = await format?.loadDirectory?.();
+  if (module === undefined) throw new RiffleError("unsupported", "no format that is a directory can be read");
+  return module;
+}
+
+function refuse(wanted: Kind, found: Found & { readonly options: OpenFormatOptions }): never {
+  const { format, module, options } = found;
+  const others = (["table", "raster", "array"] as const).filter((kind) => module[kind] !== undefined);
+  const what = `${nameOf(options)} is ${format.title}, which is not ${KINDS[wanted]}`;
+  const facts = { format: format.name, wanted };
+  if (others.length === 0) {
+    throw new RiffleError("unsupported", what, { hint: "riffle info tells what is known of it", facts });
+  }
+  throw new RiffleError("usage", what, { hint: `riffle ${others.join(" or riffle ")} reads it`, facts });
+}
+
+function nameOf({ hint }: OpenFormatOptions): string {
+  return hint?.name ?? "the file";
+}
