@@ -5,6 +5,12 @@ import type { FileSet, FormatOptions } from "../formats/format.ts";
 import type { FormatTarget, OpenFormatOptions } from "../formats/open.ts";
 import { selectsFile, startSelection } from "../layers/globs.ts";
 
+/** A file whose bytes are given as they are asked for: nothing is guessed or read ahead. */
+export interface PlannedSource extends RangeSource {
+  /** What it read is no longer kept ready for it. It can be read on. */
+  release(): void;
+}
+
 /** What readers of formats need to know of an artifact. */
 export interface FormatTree {
   readonly reference: string;
@@ -12,8 +18,8 @@ export interface FormatTree {
   kind(path: string): "file" | "directory" | "symlink" | undefined;
   /** Of all files below a directory, sorted. */
   files(directory: string): readonly string[];
-  /** Bytes as they are asked for: nothing is read ahead. */
-  source(path: string): RangeSource;
+  /** No I/O. */
+  source(path: string): PlannedSource;
   /** Of the layer that the file is; undefined where it is a part of one. */
   mediaType(path: string): string | undefined;
   /** The requests that ranges of a file of `size` bytes are sent as. */
@@ -24,6 +30,8 @@ export interface FormatTree {
 export interface FormatFile {
   readonly target: FormatTarget;
   readonly options: OpenFormatOptions;
+  /** To be called when it is read no more. */
+  close(): void;
 }
 
 /** Characters that make a path a pattern, where there is no file of that very name. */
@@ -37,12 +45,35 @@ export function formatFile(tree: FormatTree, path: string, options: FormatOption
   const kind = tree.kind(path);
   const mediaType = kind === "file" ? tree.mediaType(path) : undefined;
   const hint = { name: path, ...(mediaType === undefined ? {} : { mediaType }) };
+  const opened = new Map<string, PlannedSource>();
+  const open = (file: string): RangeSource => {
+    const source = opened.get(file) ?? tree.source(file);
+    opened.set(file, source);
+    return source;
+  };
+  const target = kind === "file" ? open(path) : filesOf(tree, { path, kind, open });
   // How long each file of a set is, is not known here: its last page counts as a whole one.
-  const size = kind === "file" ? tree.source(path).size : Number.MAX_SAFE_INTEGER;
-  const how: OpenFormatOptions = { hint, merge: (ranges) => tree.merge(ranges, size), ...options };
-  if (kind === "file") return { target: tree.source(path), options: how };
-  if (kind === "directory") return { target: filesBelow(tree, path), options: how };
-  if (kind === undefined && GLOB.test(path)) return { target: filesLike(tree, path), options: how };
+  const size = "size" in target ? target.size : Number.MAX_SAFE_INTEGER;
+  const close = (): void => {
+    for (const source of opened.values()) source.release();
+    opened.clear();
+  };
+  return { target, options: { hint, merge: (ranges) => tree.merge(ranges, size), ...options }, close };
+}
+
+interface Wanted {
+  readonly path: string;
+  readonly kind: "directory" | "symlink" | undefined;
+  readonly open: (path: string) => RangeSource;
+}
+
+function filesOf(tree: FormatTree, { path, kind, open }: Wanted): FileSet {
+  if (kind === "directory") {
+    const prefix = path === "" ? "" : `${path}/`;
+    const names = tree.files(path).map((file) => file.slice(prefix.length));
+    return fileSet(names, (name) => open(`${prefix}${name}`));
+  }
+  if (kind === undefined && GLOB.test(path)) return fileSet(filesLike(tree, path), open);
   throw kind === undefined
     ? new RiffleError("not-found", `${tree.reference} has no path "${path}"`, {
         hint: "riffle ls -R shows all paths",
@@ -51,25 +82,15 @@ export function formatFile(tree: FormatTree, path: string, options: FormatOption
     : new RiffleError("usage", `"${path}" is a symbolic link`, { hint: "name what it points to", facts: { path } });
 }
 
-function filesBelow(tree: FormatTree, directory: string): FileSet {
-  const prefix = directory === "" ? "" : `${directory}/`;
-  return fileSet(
-    tree.files(directory).map((path) => path.slice(prefix.length)),
-    (path) => tree.source(`${prefix}${path}`),
-  );
-}
-
-function filesLike(tree: FormatTree, pattern: string): FileSet {
+function filesLike(tree: FormatTree, pattern: string): readonly string[] {
   // From the root, whatever it looks like: a pattern without a slash would be a name at any depth.
   const selection = startSelection({ include: [`/${pattern}`] });
   const paths = tree.files("").filter((path) => selectsFile(selection, path));
-  if (paths.length === 0) {
-    throw new RiffleError("not-found", `${tree.reference} has no file like "${pattern}"`, {
-      hint: "riffle ls -R shows all paths; ** stands for any directories",
-      facts: { path: pattern },
-    });
-  }
-  return fileSet(paths, (path) => tree.source(path));
+  if (paths.length > 0) return paths;
+  throw new RiffleError("not-found", `${tree.reference} has no file like "${pattern}"`, {
+    hint: "riffle ls -R shows all paths; ** stands for any directories",
+    facts: { path: pattern },
+  });
 }
 
 function fileSet(paths: readonly string[], open: (path: string) => RangeSource): FileSet {

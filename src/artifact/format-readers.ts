@@ -1,17 +1,16 @@
-import type { ByteRange } from "../bytes/range.ts";
 import { checkRange, type RangeSource } from "../bytes/source.ts";
 import type { CostModel } from "../fetch/cost.ts";
 import { DEFAULT_PER_BLOB } from "../fetch/cached-source.ts";
 import { requestsFor } from "../fetch/planner.ts";
 import type { ArrayReader } from "../formats/array.ts";
-import type { FormatOptions } from "../formats/format.ts";
-import { openArray, openRaster, openTable } from "../formats/open.ts";
+import type { FormatOptions, FormatReader } from "../formats/format.ts";
+import { openArray, openRaster, openTable, type FormatTarget, type OpenFormatOptions } from "../formats/open.ts";
 import type { RasterReader } from "../formats/raster.ts";
 import type { TableReader } from "../formats/table.ts";
 import type { TreePlan } from "../layers/plain-layers.ts";
 import { isDirectory, isFile, pathOf, resolvePath, walk } from "../layers/tree-paths.ts";
 import type { Row, TreeTable } from "../layers/tree.ts";
-import { formatFile, type FormatFile, type FormatTree } from "./format-files.ts";
+import { formatFile, type FormatFile, type FormatTree, type PlannedSource } from "./format-files.ts";
 import type { Served } from "./served.ts";
 
 /** What an artifact's files mean. Each reads the index of the file alone; `scan` reads the rest. */
@@ -40,20 +39,46 @@ export interface FormatReaderParts {
 export function formatReaders(parts: FormatReaderParts): FormatReaders {
   const tree = formatTree(parts);
   const file = (path: string, options?: FormatOptions): FormatFile => formatFile(tree, path, options);
+  const held = async <Metadata, Query, Batch>(
+    path: string,
+    given: FormatOptions | undefined,
+    open: (target: FormatTarget, options: OpenFormatOptions) => Promise<FormatReader<Metadata, Query, Batch>>,
+  ): Promise<FormatReader<Metadata, Query, Batch>> => {
+    const opened = file(path, given);
+    try {
+      return closing(await open(opened.target, opened.options), () => opened.close());
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+  };
   return {
     formatFile: file,
-    table: async (path, given) => {
-      const { target, options } = file(path, given);
-      return openTable(target, options);
-    },
-    raster: async (path, given) => {
-      const { target, options } = file(path, given);
-      return openRaster(target, options);
-    },
-    array: async (path, given) => {
-      const { target, options } = file(path, given);
-      return openArray(target, options);
-    },
+    table: (path, options) => held(path, options, openTable),
+    raster: (path, options) => held(path, options, openRaster),
+    array: (path, options) => held(path, options, openArray),
+  };
+}
+
+/** A reader that lets go of its file when it is closed. */
+function closing<Metadata, Query, Batch>(
+  reader: FormatReader<Metadata, Query, Batch>,
+  release: () => void,
+): FormatReader<Metadata, Query, Batch> {
+  const close = async (): Promise<void> => {
+    try {
+      await reader.close();
+    } finally {
+      release();
+    }
+  };
+  return {
+    metadata: reader.metadata,
+    extents: () => reader.extents(),
+    plan: (query, options) => reader.plan(query, options),
+    scan: (query, options) => reader.scan(query, options),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 
@@ -85,16 +110,22 @@ function* filesBelow(tree: TreeTable, top: Row): Generator<string> {
   for (const row of walk(tree, top)) if (isFile(tree, row)) yield pathOf(tree, row);
 }
 
-function plannedSource({ tree, plan, served, nextHandle }: FormatReaderParts, path: string): RangeSource {
+function plannedSource({ tree, plan, served, nextHandle }: FormatReaderParts, path: string): PlannedSource {
   const row = resolvePath(tree, path) ?? tree.root;
   const source = plan.sources[tree.source(row)];
-  const digest = source === undefined || source.kind === "live" ? "" : source.descriptor?.digest;
-  const handle = nextHandle();
-  const read: RangeSource["read"] = (range: ByteRange, options) => {
+  const digest = source === undefined || source.kind === "live" ? undefined : source.descriptor?.digest;
+  // The open file keeps what was read within reach, also where there is no disk to keep it.
+  let handle: number | undefined;
+  const opened = (): number => {
+    if (handle !== undefined) return handle;
+    handle = nextHandle();
+    served.open(row, handle);
+    return handle;
+  };
+  const read: RangeSource["read"] = async (range, { signal, priority } = {}) => {
     checkRange(range);
-    const { signal, priority } = options ?? {};
     return served.read(row, range, {
-      handle,
+      handle: opened(),
       isPlanned: true,
       ...(signal === undefined ? {} : { signal }),
       ...(priority === undefined ? {} : { priority }),
@@ -105,5 +136,9 @@ function plannedSource({ tree, plan, served, nextHandle }: FormatReaderParts, pa
     size: served.liveSize(row),
     read,
     readMany: (ranges, options) => Promise.all(ranges.map((range) => read(range, options))),
+    release: () => {
+      if (handle !== undefined) served.release(row, handle);
+      handle = undefined;
+    },
   };
 }
