@@ -1,32 +1,81 @@
 import type { RangeSource, ReadOptions } from "../bytes/source.ts";
-import { FORMATS, type Format, type FormatHint, type Probe } from "./formats.ts";
+import type { FileSet } from "./format.ts";
+import { FORMATS, type Format, type FormatHint } from "./formats.ts";
+import { isZarrDocument, type Probe } from "./magic.ts";
 
 /** What an index mostly fits in; later reads of it are then answered by the cache. */
-export const PROBE_BYTES = 64 * 1024;
+export const PROBE_BYTES: number = 64 * 1024;
+
+const LONGEST_TYPE = 255;
 
 /** Formats that name or media type point at, media type first. No I/O. */
 export function likelyFormats(hint: FormatHint): readonly Format[] {
   const name = hint.name?.toLowerCase() ?? "";
-  const byType = FORMATS.filter((format) => format.mediaTypes.includes(hint.mediaType ?? ""));
+  const type = hint.mediaType?.slice(0, LONGEST_TYPE).split(";")[0]?.trim().toLowerCase() ?? "";
+  const byType = FORMATS.filter((format) => format.mediaTypes.includes(type));
   const byName = FORMATS.filter((format) => format.extensions.some((extension) => name.endsWith(extension)));
   return [...new Set([...byType, ...byName])];
 }
 
+type End = Format["index"];
+
+/** What the ends that were read prove: a format counts only once the end was read where its index lies. */
+function provenBy(probe: Probe, ends: ReadonlySet<End>): Format | undefined {
+  return FORMATS.find((format) => ends.has(format.index) && format.matches?.(probe) === true);
+}
+
 /**
- * What the content is; undefined when nothing fits. Magic decides; a hint only says which end to read first (one request
- * when it is right) and counts alone for formats without magic. Rejects only with what the source rejects with.
+ * What the content is; undefined when nothing fits. Magic decides; a hint only says which end to read first (one request of
+ * 64 KiB when it is right; else both ends, in one round trip more) and counts alone, where the content does not contradict
+ * it, for formats without magic. Rejects only with what the source rejects with.
  */
 export async function detectFormat(
   source: RangeSource,
   hint: FormatHint = {},
   options: ReadOptions = {},
 ): Promise<Format | undefined> {
+  const { size } = source;
   const likely = likelyFormats(hint);
-  const head = { start: 0, end: Math.min(source.size, PROBE_BYTES) };
-  const tail = { start: Math.max(0, source.size - PROBE_BYTES), end: source.size };
   const how = { priority: "metadata" as const, ...options };
-  const [first = new Uint8Array(), last = new Uint8Array()] = await source.readMany([head, tail], how);
-  const probe: Probe = { head: first, tail: last, size: source.size };
-  const proven = [...likely, ...FORMATS].find((format) => format.matches?.(probe) === true);
-  return proven ?? likely.find((format) => format.matches === undefined);
+  const rangeOf = {
+    head: { start: 0, end: Math.min(size, PROBE_BYTES) },
+    tail: { start: Math.max(0, size - PROBE_BYTES), end: size },
+  };
+  const seen: Record<End, Uint8Array> = { head: new Uint8Array(), tail: new Uint8Array() };
+  const ends = new Set<End>();
+  const look = async (wanted: readonly End[]): Promise<void> => {
+    const found = await source.readMany(
+      wanted.map((end) => rangeOf[end]),
+      how,
+    );
+    for (const [at, end] of wanted.entries()) {
+      seen[end] = found[at] ?? new Uint8Array();
+      ends.add(end);
+    }
+  };
+
+  if (size <= PROBE_BYTES) {
+    await look(["head"]);
+    seen.tail = seen.head;
+    ends.add("tail");
+  } else {
+    const first = likely[0]?.index;
+    await look(first === undefined ? ["head", "tail"] : [first]);
+  }
+  const trusts = (format: Format): boolean => ends.has("head") && format.allows?.({ ...seen, size }) === true;
+  const early =
+    provenBy({ ...seen, size }, ends) ?? (likely[0]?.allows === undefined ? undefined : likely.find(trusts));
+  if (early !== undefined) return early;
+  const missing = (["head", "tail"] as const).filter((end) => !ends.has(end));
+  if (missing.length > 0) await look(missing);
+  return provenBy({ ...seen, size }, ends) ?? likely.find(trusts);
+}
+
+/** Documents of a store may lie one directory below the one that is named, where that is no group itself. */
+const ZARR_DEPTH = 2;
+
+/** What a directory is, by the names in it; undefined when it is only a directory. No I/O. */
+export function detectDirectory(files: FileSet): Format | undefined {
+  const isZarr = files.paths.some((path) => isZarrDocument(path) && path.split("/").length <= ZARR_DEPTH);
+  return isZarr ? FORMATS.find(({ name }) => name === "zarr") : undefined;
 }

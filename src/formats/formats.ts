@@ -1,11 +1,19 @@
 import type { DirectoryFormatModule, FormatModule, FormatName } from "./format.ts";
+import {
+  endsWith,
+  gribStart,
+  isHdf5,
+  isJsonLines,
+  isSafetensors,
+  isText,
+  isZarrDocument,
+  isZip,
+  startsWith,
+  zipNames,
+  type Probe,
+} from "./magic.ts";
 
-/** What detection looks at: the first and last bytes of a file, which may overlap, and its length. */
-export interface Probe {
-  readonly head: Uint8Array;
-  readonly tail: Uint8Array;
-  readonly size: number;
-}
+export type { Probe } from "./magic.ts";
 
 /** What an artifact says of a file. It is only believed where the content does not contradict it. */
 export interface FormatHint {
@@ -17,10 +25,13 @@ export interface FormatHint {
 export interface Format {
   readonly name: FormatName;
   readonly title: string;
-  /** Where its index lies: that end is read first when a hint points at this format. */
+  /** Where its index lies: that end is read first when a hint points at this format, and must show its magic. */
   readonly index: "head" | "tail";
-  /** Whether the content is of this format; undefined where no bytes tell (CSV). */
+  /** Whether the content is of this format, by magic; undefined where no bytes tell (CSV). An end may not have been read. */
   readonly matches?: (probe: Probe) => boolean;
+  /** For formats without magic: whether the head does not contradict the hint. */
+  readonly allows?: (probe: Probe) => boolean;
+  /** Lower case, without parameters. */
   readonly mediaTypes: readonly string[];
   /** With the dot, lower case. */
   readonly extensions: readonly string[];
@@ -28,13 +39,16 @@ export interface Format {
   readonly loadDirectory?: () => Promise<DirectoryFormatModule>;
 }
 
+/** The one table. In this order content is asked: the narrower of two that both fit comes first. */
 export const FORMATS: readonly Format[] = [
   {
     name: "parquet",
     title: "Apache Parquet",
     index: "tail",
-    matches: ({ head, tail }) => startsWith(head, "PAR1") && endsWith(tail, "PAR1"),
-    mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet"],
+    // PARE: with an encrypted footer. A file that lost one end is still of this format, and its reader says what is wrong.
+    matches: ({ head, tail }) =>
+      ["PAR1", "PARE"].some((magic) => startsWith(head, magic) || (tail.length >= 8 && endsWith(tail, magic))),
+    mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet", "application/parquet"],
     extensions: [".parquet", ".geoparquet"],
   },
   {
@@ -45,12 +59,160 @@ export const FORMATS: readonly Format[] = [
     mediaTypes: ["image/tiff"],
     extensions: [".tif", ".tiff", ".gtiff"],
   },
+  {
+    name: "arrow",
+    title: "Arrow IPC file",
+    index: "tail",
+    matches: ({ head, tail }) => startsWith(head, "ARROW1\0\0") || endsWith(tail, "ARROW1"),
+    mediaTypes: ["application/vnd.apache.arrow.file"],
+    extensions: [".arrow", ".feather", ".ipc"],
+  },
+  {
+    name: "flatgeobuf",
+    title: "FlatGeobuf",
+    index: "head",
+    // The fourth and last bytes are versions; a first half alone is a broken file of this format.
+    matches: ({ head }) => startsWith(head, "fgb\x03") || (startsWith(head, "fgb") && startsWith(head, "fgb", 4)),
+    mediaTypes: ["application/flatgeobuf", "application/vnd.flatgeobuf"],
+    extensions: [".fgb"],
+  },
+  {
+    name: "npy",
+    title: "NumPy array",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "\x93NUMPY"),
+    mediaTypes: ["application/x-npy", "application/vnd.numpy.npy"],
+    extensions: [".npy"],
+  },
+  {
+    name: "hdf5",
+    title: "HDF5",
+    index: "head",
+    matches: isHdf5,
+    mediaTypes: [
+      "application/x-hdf5",
+      "application/x-hdf",
+      "application/hdf5",
+      "application/x-netcdf",
+      "application/netcdf",
+    ],
+    extensions: [".h5", ".hdf5", ".he5", ".hdf", ".nc", ".nc4"],
+  },
+  {
+    name: "netcdf-classic",
+    title: "NetCDF classic",
+    index: "head",
+    matches: ({ head }) => ["CDF\x01", "CDF\x02", "CDF\x05"].some((magic) => startsWith(head, magic)),
+    mediaTypes: ["application/x-netcdf", "application/netcdf"],
+    extensions: [".nc", ".nc3", ".cdf"],
+  },
+  {
+    name: "gguf",
+    title: "GGUF",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "GGUF"),
+    mediaTypes: ["application/gguf", "application/x-gguf", "application/vnd.docker.ai.gguf.v3"],
+    extensions: [".gguf"],
+  },
+  {
+    name: "pmtiles",
+    title: "PMTiles",
+    index: "head",
+    // Versions 1 and 2 begin with PM and the version as two bytes.
+    matches: ({ head }) => ["PMTiles", "PM\x01\0", "PM\x02\0"].some((magic) => startsWith(head, magic)),
+    mediaTypes: ["application/vnd.pmtiles"],
+    extensions: [".pmtiles"],
+  },
+  {
+    name: "las",
+    title: "LAS point cloud",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "LASF"),
+    mediaTypes: ["application/vnd.las", "application/vnd.laszip", "application/vnd.laszip+copc"],
+    extensions: [".las", ".laz"],
+  },
+  {
+    name: "jpeg2000",
+    title: "JPEG 2000",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "\0\0\0\x0cjP  \r\n\x87\n") || startsWith(head, "\xff\x4f\xff\x51"),
+    mediaTypes: ["image/jp2", "image/jpx", "image/jpm", "image/j2c"],
+    extensions: [".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"],
+  },
+  {
+    name: "sqlite",
+    title: "SQLite database",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "SQLite format 3\0"),
+    mediaTypes: ["application/vnd.sqlite3", "application/x-sqlite3", "application/geopackage+sqlite3"],
+    extensions: [".sqlite", ".sqlite3", ".gpkg", ".mbtiles", ".db"],
+  },
+  {
+    name: "duckdb",
+    title: "DuckDB database",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "DUCK", 8),
+    mediaTypes: ["application/vnd.duckdb", "application/x-duckdb"],
+    extensions: [".duckdb", ".ddb", ".db"],
+  },
+  {
+    name: "npz",
+    title: "NumPy arrays in a zip",
+    index: "tail",
+    matches: (probe) => {
+      const names = zipNames(probe);
+      return names.length > 0 && names.every((name) => name.endsWith(".npy"));
+    },
+    mediaTypes: ["application/x-npz", "application/vnd.numpy.npz"],
+    extensions: [".npz"],
+  },
+  {
+    name: "zarr",
+    title: "Zarr",
+    index: "tail",
+    matches: (probe) => zipNames(probe).some(isZarrDocument),
+    mediaTypes: ["application/vnd.zarr", "application/vnd+zarr", "application/x-zarr"],
+    extensions: [".zarr", ".zarr.zip", ".zr3"],
+  },
+  {
+    name: "zip",
+    title: "zip archive",
+    index: "tail",
+    matches: isZip,
+    mediaTypes: ["application/zip", "application/x-zip-compressed"],
+    extensions: [".zip"],
+    load: async () => (await import("./zip/module.ts")).zip,
+  },
+  {
+    name: "grib2",
+    title: "GRIB",
+    index: "head",
+    matches: ({ head }) => gribStart(head) >= 0,
+    mediaTypes: ["application/wmo-grib2", "application/x-grib2", "application/x-grib", "application/wmo-grib"],
+    extensions: [".grib2", ".grb2", ".grib", ".grb"],
+  },
+  {
+    name: "safetensors",
+    title: "safetensors",
+    index: "head",
+    matches: isSafetensors,
+    mediaTypes: ["application/vnd.safetensors", "application/x-safetensors", "application/safetensors"],
+    extensions: [".safetensors"],
+  },
+  {
+    name: "ndjson",
+    title: "JSON lines",
+    index: "head",
+    allows: isJsonLines,
+    mediaTypes: ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines"],
+    extensions: [".ndjson", ".jsonl", ".geojsonl", ".ndgeojson"],
+  },
+  {
+    name: "csv",
+    title: "CSV",
+    index: "head",
+    allows: isText,
+    mediaTypes: ["text/csv", "text/tab-separated-values", "application/csv"],
+    extensions: [".csv", ".tsv"],
+  },
 ];
-
-function startsWith(bytes: Uint8Array, magic: string): boolean {
-  return Buffer.from(bytes.subarray(0, magic.length)).toString("latin1") === magic;
-}
-
-function endsWith(bytes: Uint8Array, magic: string): boolean {
-  return Buffer.from(bytes.subarray(bytes.length - magic.length)).toString("latin1") === magic;
-}
