@@ -45,6 +45,9 @@ const STAGE_1 = [
   ["pull"],
   ["inspect"],
   ["doctor"],
+  ["table"],
+  ["raster"],
+  ["array"],
   ["cache"],
   ["cache", "status"],
   ["cache", "clear"],
@@ -68,9 +71,6 @@ describe("help", () => {
 
 const LATER: readonly (readonly string[])[] = [
   ["info", "x", "y"],
-  ["table", "x", "y", "--columns", "a,b"],
-  ["raster", "x", "y", "--window", "0,0,1,1"],
-  ["array", "x", "y"],
   ["prefetch", "x"],
   ["index", "build", "x"],
   ["cache", "ls"],

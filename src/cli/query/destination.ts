@@ -8,15 +8,16 @@ import type { Context } from "../command.ts";
 const writeTo = promisify(write);
 
 /** Where the bytes of a result go. */
-export interface Destination {
+export interface Destination extends Disposable {
   /** Undefined for stdout. */
   readonly path: string | undefined;
-  readonly bytes: number;
-  write(bytes: Uint8Array): Promise<void>;
+  /** Bytes that were given to it. */
+  readonly written: number;
+  bytes(bytes: Uint8Array): Promise<void>;
   /** All is written: a file gets its name. */
   finish(): Promise<void>;
   /** Nothing of a file that is not finished stays. Never throws. */
-  abandon(): void;
+  [Symbol.dispose](): void;
 }
 
 /** stdout, without `-o` or with `-o -`. Otherwise a file, which must not be there unless `force`. Throws `exists`, `not-found`. */
@@ -50,15 +51,15 @@ function streamDestination(out: Context["out"]): Destination {
   let count = 0;
   return {
     path: undefined,
-    get bytes(): number {
+    get written(): number {
       return count;
     },
-    write: async (bytes) => {
+    bytes: async (bytes) => {
       count += bytes.length;
       await out.bytes(bytes);
     },
     finish: () => out.flush(),
-    abandon: () => undefined,
+    [Symbol.dispose]: () => undefined,
   };
 }
 
@@ -86,10 +87,10 @@ function fileDestination(
   if (part !== undefined) process.once("exit", abandon);
   return {
     path: target,
-    get bytes(): number {
+    get written(): number {
       return count;
     },
-    write: async (bytes) => {
+    bytes: async (bytes) => {
       if (fd === undefined) throw new RiffleError("closed", `${target} is closed`);
       for (let done = 0; done < bytes.length;) {
         done += (await writeTo(fd, bytes, done, bytes.length - done, null)).bytesWritten;
@@ -101,7 +102,7 @@ function fileDestination(
       if (part !== undefined) give(part, target, force);
       abandon();
     },
-    abandon,
+    [Symbol.dispose]: abandon,
   };
 }
 
