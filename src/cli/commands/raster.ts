@@ -10,7 +10,7 @@ const ENDINGS = { ".tif": "tiff", ".tiff": "tiff", ".gtiff": "tiff", ".png": "pn
 
 function queryOf(flags: Flags): RasterQuery {
   const [window, bbox, bboxCrs, tile, size, bands] = ["window", "bbox", "bbox-crs", "tile", "size", "bands"].map(
-    flags.text,
+    (name) => flags.text(name),
   );
   const areas = Object.entries({ window, bbox, tile }).filter(([, text]) => text !== undefined);
   if (areas.length > 1) {
