@@ -45,7 +45,22 @@ export const FORMATS: readonly Format[] = [
     mediaTypes: ["image/tiff"],
     extensions: [".tif", ".tiff", ".gtiff"],
   },
+  {
+    name: "safetensors",
+    title: "safetensors",
+    index: "head",
+    matches: isSafetensors,
+    mediaTypes: ["application/vnd.safetensors"],
+    extensions: [".safetensors"],
+    load: async () => (await import("./safetensors/module.ts")).safetensors,
+  },
 ];
+
+/** No magic: the length of a header that is JSON, and the brace that begins it. */
+function isSafetensors({ head, size }: Probe): boolean {
+  if (head.length < 10 || head[8] !== 0x7b) return false;
+  return new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) <= BigInt(Math.min(size - 8, 100_000_000));
+}
 
 function startsWith(bytes: Uint8Array, magic: string): boolean {
   return Buffer.from(bytes.subarray(0, magic.length)).toString("latin1") === magic;
