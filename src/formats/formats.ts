@@ -46,6 +46,24 @@ export const FORMATS: readonly Format[] = [
     extensions: [".tif", ".tiff", ".gtiff"],
   },
   {
+    name: "npy",
+    title: "NumPy array",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "\u0093NUMPY"),
+    mediaTypes: ["application/x-npy"],
+    extensions: [".npy"],
+    load: async () => (await import("./npy/module.ts")).npy,
+  },
+  {
+    name: "npz",
+    title: "NumPy arrays in a zip archive",
+    index: "tail",
+    matches: ({ head }) => startsWith(head, "PK\u0003\u0004") && firstMemberName(head).endsWith(".npy"),
+    mediaTypes: ["application/x-npz"],
+    extensions: [".npz"],
+    load: async () => (await import("./npy/npz.ts")).npz,
+  },
+  {
     name: "safetensors",
     title: "safetensors",
     index: "head",
@@ -60,6 +78,13 @@ export const FORMATS: readonly Format[] = [
 function isSafetensors({ head, size }: Probe): boolean {
   if (head.length < 10 || head[8] !== 0x7b) return false;
   return new DataView(head.buffer, head.byteOffset).getBigUint64(0, true) <= BigInt(Math.min(size - 8, 100_000_000));
+}
+
+/** Of a zip archive, from its first local header: enough to tell what kind of archive it is. */
+function firstMemberName(head: Uint8Array): string {
+  if (head.length < 30) return "";
+  const length = new DataView(head.buffer, head.byteOffset).getUint16(26, true);
+  return Buffer.from(head.subarray(30, 30 + length)).toString("latin1");
 }
 
 function startsWith(bytes: Uint8Array, magic: string): boolean {
