@@ -28,7 +28,7 @@ export interface ArrayQuery {
   readonly slice?: string;
 }
 
-/** Some of the result along its first axis, all of its other axes, in C order. */
+/** A run of the result in C order: whole rows of its first axis, unless one row alone is larger than a block may be. */
 export interface ArrayBlock {
   /** Of the whole result. */
   readonly shape: readonly number[];

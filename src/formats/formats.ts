@@ -83,6 +83,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "\x93NUMPY"),
     mediaTypes: ["application/x-npy", "application/vnd.numpy.npy"],
     extensions: [".npy"],
+    load: async () => (await import("./npy/module.ts")).npy,
   },
   {
     name: "hdf5",
@@ -165,6 +166,7 @@ export const FORMATS: readonly Format[] = [
     },
     mediaTypes: ["application/x-npz", "application/vnd.numpy.npz"],
     extensions: [".npz"],
+    load: async () => (await import("./npy/npz.ts")).npz,
   },
   {
     name: "zarr",
@@ -198,6 +200,7 @@ export const FORMATS: readonly Format[] = [
     matches: isSafetensors,
     mediaTypes: ["application/vnd.safetensors", "application/x-safetensors", "application/safetensors"],
     extensions: [".safetensors"],
+    load: async () => (await import("./safetensors/module.ts")).safetensors,
   },
   {
     name: "ndjson",
