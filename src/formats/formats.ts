@@ -50,6 +50,7 @@ export const FORMATS: readonly Format[] = [
       ["PAR1", "PARE"].some((magic) => startsWith(head, magic) || (tail.length >= 8 && endsWith(tail, magic))),
     mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet", "application/parquet"],
     extensions: [".parquet", ".geoparquet"],
+    load: async () => (await import("./parquet/module.ts")).parquet,
   },
   {
     name: "tiff",
