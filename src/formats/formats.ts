@@ -218,5 +218,6 @@ export const FORMATS: readonly Format[] = [
     allows: isText,
     mediaTypes: ["text/csv", "text/tab-separated-values", "application/csv"],
     extensions: [".csv", ".tsv"],
+    load: async () => (await import("./csv/module.ts")).csv,
   },
 ];
