@@ -61,7 +61,7 @@ export interface FileSet {
 }
 
 export interface FormatOptions extends ReadOptions {
-  /** The requests that these ranges would be sent as; default: gaps up to 256 KiB are merged, parts are 8 MiB at most. */
+  /** The requests that these ranges would be sent as if nothing of them were cached; for plans alone. Default: gaps up to 256 KiB are merged, parts are 8 MiB at most. */
   readonly merge?: (ranges: readonly ByteRange[]) => readonly ByteRange[];
   /** The most bytes of an index, or of a decoded unit, that are held at once. Default 1 GiB for units, 256 MiB for an index. */
   readonly maxBytes?: number;

@@ -60,7 +60,8 @@ function formatOf(flags: Flags, context: Context): TableFormat {
 function viewOf(metadata: TableMetadata, query: TableQuery, { out, environment }: Context): AlignedOptions {
   const isCounted = query.where === undefined && query.bbox === undefined && metadata.rows !== undefined;
   return {
-    width: process.stdout.columns ?? PLAIN_WIDTH,
+    // Terminals that do not know their width say 0.
+    width: process.stdout.columns > 0 ? process.stdout.columns : PLAIN_WIDTH,
     maxRows: query.limit ?? ROWS_SHOWN,
     colour: mayColour(out.isTerminal, environment),
     ...(isCounted && metadata.rows !== undefined && { totalRows: metadata.rows }),
