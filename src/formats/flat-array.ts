@@ -33,6 +33,7 @@ export interface FlatArrays {
 
 /** Two of these, and what they are decoded from, are the memory of a scan. */
 const BLOCK_BYTES = 32 * 1024 * 1024;
+const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 const BLOCK_RANGES = 65_536;
 const MAX_PLAN_RANGES = 100_000;
 
@@ -103,9 +104,9 @@ async function* scanSlice(
   const { array, type, box, shape, gap } = locate();
   const { layout } = array;
   const source = array.source?.(options) ?? flat.source;
-  // What cannot be entered in the middle is gathered at once where it may be: each block of it would begin anew.
+  // What cannot be entered in the middle is gathered in large blocks, as each begins anew: two of them and their results.
   const isShuffled = array.source !== undefined && layout.order === "F";
-  const bytes = isShuffled ? Math.max(BLOCK_BYTES, (options.maxBytes ?? 0) / 2) : BLOCK_BYTES;
+  const bytes = isShuffled ? Math.max(BLOCK_BYTES, (options.maxBytes ?? DEFAULT_MAX_BYTES) / 4) : BLOCK_BYTES;
   const limits = { bytes, ranges: BLOCK_RANGES };
   const boxes = splitBox(box, { layout, gap, limits });
   let offset = 0;
