@@ -125,6 +125,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => ["PMTiles", "PM\x01\0", "PM\x02\0"].some((magic) => startsWith(head, magic)),
     mediaTypes: ["application/vnd.pmtiles"],
     extensions: [".pmtiles"],
+    load: async () => (await import("./pmtiles/module.ts")).pmtiles,
   },
   {
     name: "las",

@@ -5,6 +5,7 @@ import { isRiffleError } from "../../../src/errors.ts";
 import { readZipDirectory, type ZipDirectory } from "../../../src/formats/zip/directory.ts";
 import { readMember } from "../../../src/formats/zip/member.ts";
 import { describeFixtures, expectedUnits, fixtureBytes } from "../../support/expected.ts";
+import { surviveDamage } from "../../support/damage.ts";
 import { loggedSource } from "../../support/logged-source.ts";
 
 interface ExpectedMember {
@@ -146,14 +147,5 @@ test("a declared directory of 4 GiB costs nothing", async () => {
 
 test("any damage is an error of ours or a list, and ends", async () => {
   const sound = archive(["a", "bb", "ccc"], "hello");
-  let state = 20_260_101;
-  const random = (below: number): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) % below;
-  for (let round = 0; round < 2000; round += 1) {
-    const bytes = Buffer.from(sound);
-    for (let edit = 0; edit <= random(4); edit += 1) bytes[random(bytes.length)] = random(256);
-    const cut = bytes.subarray(0, random(4) === 0 ? random(bytes.length) : bytes.length);
-    await readZipDirectory(memorySource("damaged", cut)).catch((error: unknown) => {
-      if (!isRiffleError(error)) throw error;
-    });
-  }
+  await surviveDamage(sound, (source) => readZipDirectory(source), { seed: 20_260_101, rounds: 2000 });
 });
