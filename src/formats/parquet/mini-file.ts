@@ -5,7 +5,7 @@ import { THRIFT } from "./thrift.ts";
 
 const MAGIC = Buffer.from("PAR1");
 /** Bytes of `body` before the first page. */
-export const MINI_START = MAGIC.length;
+export const MINI_START: number = MAGIC.length;
 /** FIXED_LEN_BYTE_ARRAY, as which INT96 is decoded: both are bare bytes. */
 const FIXED_LEN_BYTE_ARRAY = 7;
 
