@@ -60,7 +60,7 @@ function outputOf(schema: Schema, name: string): Output {
     if (found === undefined) break;
     nullable ||= found.nullable;
     // A struct's children are its fields; those of other types are not reached by name.
-    fields = DataType.isStruct(found.type) ? (found.type.children as Field[]) : [];
+    fields = DataType.isStruct(found.type) ? found.type.children : [];
   }
   if (found === undefined) throw unknownColumn(schema, name);
   return { path, field: new Field(name, found.type as DataType, nullable, found.metadata) };
@@ -77,7 +77,7 @@ function dataAt(batch: RecordBatch, [first, ...rest]: readonly string[]): Data {
   let data = batch.data.children[index];
   for (const step of rest) {
     if (data === undefined) break;
-    index = (data.type.children as Field[]).findIndex((field) => field.name === step);
+    index = data.type.children.findIndex((field) => field.name === step);
     const child: Data | undefined = data.children[index];
     data = child === undefined ? undefined : underNulls(data, child);
   }

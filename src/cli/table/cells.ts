@@ -1,31 +1,16 @@
 import { DataType, UnionMode, type Data, type Field } from "apache-arrow";
-import { bytesText, hexText, uuidText } from "./bytes-text.ts";
-import { nestedAt } from "./nested-cells.ts";
-import { decimalText, doubleText, floatText } from "./number-text.ts";
-import { dateText, durationText, intervalText, timestampText, timeText } from "./temporal-text.ts";
+import { RiffleError } from "../../errors.ts";
+import { scalarCells, type CellAt, type Cells } from "./scalar-cells.ts";
 
-/** A value as text: `undefined` is null. `row` counts in the data that the reader of cells was made for. */
-export type CellAt = (row: number) => string | undefined;
+export type { CellAt, CellForm, Cells } from "./scalar-cells.ts";
 
 /**
- * How the texts of a column stand in JSON: `literal` (numbers, booleans) as they are, `text` as strings, `json` being JSON
- * already (lists, structs, maps, and text that an extension type calls JSON).
+ * The values of one column of one batch, exactly. Lists are JSON arrays, structs and maps objects (a map's keys being the text
+ * of the key), a union the JSON of the member that is there. Throws `unsupported` for a type that there is no text for.
  */
-export type CellForm = "literal" | "text" | "json";
-
-export interface Cells {
-  readonly form: CellForm;
-  readonly at: CellAt;
-}
-
-type Values = ArrayLike<number> & ArrayLike<bigint> & Uint8Array;
-
-const decoder = new TextDecoder();
-
-/** The values of one column of one batch, exactly. */
 export function cellsOf(field: Field, data: Data): Cells {
-  const { form, at } = plainCells(field, data);
-  if (DataType.isUnion(data.type) || DataType.isNull(data.type)) return { form, at };
+  if (DataType.isUnion(data.type)) return unionCells(data);
+  const { form, at } = scalarCells(field, data) ?? compoundCells(field, data);
   return { form, at: (row) => (data.getValid(row) ? at(row) : undefined) };
 }
 
@@ -38,119 +23,61 @@ export function jsonText({ form, at }: Cells, row: number): string {
   return text;
 }
 
-function plainCells(field: Field, data: Data): Cells {
-  const { type } = data;
-  // One buffer, seen as what the type says it is: each branch below reads only the kind that its type stores.
-  const values = data.values as Values;
-  const number = (at: CellAt): Cells => ({ form: "literal", at });
-  const text = (at: CellAt): Cells => ({ form: "text", at });
-  if (DataType.isNull(type)) return text(() => undefined);
-  if (DataType.isBool(type)) return { form: "literal", at: (row) => String(bitAt(data, row)) };
-  if (DataType.isInt(type)) return number((row) => String(values[row]));
-  if (DataType.isFloat(type)) return number(floatCell(data, type.precision));
-  if (DataType.isDecimal(type)) {
-    const words = data.values as Uint32Array;
-    const { stride } = data;
-    return number((row) => decimalText(words.subarray(row * stride, (row + 1) * stride), type.scale));
-  }
+function compoundCells(field: Field, data: Data): Cells {
+  const { type, children } = data;
   if (DataType.isDictionary(type)) return dictionaryCells(field, data);
-  if (isText(type)) {
-    const bytes = bytesAt(data);
-    const isJson = field.metadata.get("ARROW:extension:name") === "arrow.json";
-    return { form: isJson ? "json" : "text", at: (row) => decoder.decode(bytes(row)) };
+  if (DataType.isStruct(type)) return { form: "json", at: structAt(type.children, children) };
+  const [childField, child] = [(type.children as readonly Field[] | null)?.[0], children[0]];
+  if (childField === undefined || child === undefined) {
+    throw new RiffleError(
+      "unsupported",
+      `column ${JSON.stringify(field.name)} is of type ${String(field.type)}, which has no text`,
+    );
   }
-  if (isBinary(type)) return text(binaryCell(field, data));
-  if (isNested(type)) return { form: "json", at: nestedAt(field, data) };
-  if (DataType.isUnion(type)) return unionCells(data);
-  return text(temporalCell(data));
+  const bounds = boundsOf(data);
+  if (DataType.isMap(type)) return { form: "json", at: mapAt(childField, { child, bounds }) };
+  const cells = cellsOf(childField, child);
+  return { form: "json", at: (row) => `[${listItems(bounds(row), (at) => jsonText(cells, at))}]` };
 }
 
-function floatCell(data: Data, precision: number): CellAt {
-  if (precision === 0) {
-    const halves = data.values as Uint16Array;
-    return (row) => doubleText(halfValue(halves[row] ?? 0));
+function listItems([start, end]: readonly [number, number], itemAt: (at: number) => string): string {
+  const items: string[] = [];
+  for (let at = start; at < end; at++) items.push(itemAt(at));
+  return items.join(",");
+}
+
+function structAt(fields: readonly Field[], children: readonly Data[]): CellAt {
+  const members = fields.flatMap((field, index) => {
+    const child = children[index];
+    return child === undefined ? [] : [{ key: `${JSON.stringify(field.name)}:`, cells: cellsOf(field, child) }];
+  });
+  return (row) => `{${members.map(({ key, cells }) => key + jsonText(cells, row)).join(",")}}`;
+}
+
+function mapAt(entries: Field, { child, bounds }: { child: Data; bounds: Bounds }): CellAt {
+  const [keyField, valueField] = entries.type.children as readonly Field[];
+  const [keys, values] = child.children;
+  if (!keyField || !valueField || !keys || !values) throw new RiffleError("malformed", "a map without keys and values");
+  const key = cellsOf(keyField, keys).at;
+  const value = cellsOf(valueField, values);
+  return (row) => `{${listItems(bounds(row), (at) => `${JSON.stringify(key(at) ?? "null")}:${jsonText(value, at)}`)}}`;
+}
+
+type Bounds = (row: number) => readonly [number, number];
+
+function boundsOf(data: Data): Bounds {
+  if (DataType.isFixedSizeList(data.type)) {
+    const { listSize } = data.type;
+    return (row) => [row * listSize, (row + 1) * listSize];
   }
-  const floats = data.values as Float64Array;
-  return precision === 1 ? (row) => floatText(floats[row] ?? 0) : (row) => doubleText(floats[row] ?? 0);
-}
-
-/** IEEE 754 binary16. */
-function halfValue(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-function temporalCell({ type, values }: Data): CellAt {
-  const value = (row: number): bigint => BigInt((values as Values)[row] ?? 0);
-  if (DataType.isDate(type)) {
-    if (type.unit === 0) return (row) => dateText(value(row));
-    return (row) => {
-      const text = timestampText(value(row), { unit: 1, instant: false });
-      return text.endsWith("T00:00:00") ? text.slice(0, -9) : text;
-    };
-  }
-  if (DataType.isTime(type)) return (row) => timeText(value(row), type.unit);
-  if (DataType.isTimestamp(type)) {
-    const instant = type.timezone !== null && type.timezone !== undefined && type.timezone !== "";
-    return (row) => timestampText(value(row), { unit: type.unit, instant });
-  }
-  if (DataType.isDuration(type)) return (row) => durationText(value(row), type.unit);
-  if (DataType.isInterval(type)) return intervalCell(values as Int32Array, type.unit);
-  throw new Error(`a type without text: ${String(type)}`);
-}
-
-function intervalCell(words: Int32Array, unit: number): CellAt {
-  const word = (index: number): number => words[index] ?? 0;
-  if (unit === 0) return (row) => intervalText({ months: word(row), days: 0, nanoseconds: 0n });
-  if (unit === 1) {
-    return (row) =>
-      intervalText({ months: 0, days: word(row * 2), nanoseconds: BigInt(word(row * 2 + 1)) * 1_000_000n });
-  }
-  return (row) => {
-    const nanoseconds = (BigInt(word(row * 4 + 3)) << 32n) | BigInt(word(row * 4 + 2) >>> 0);
-    return intervalText({ months: word(row * 4), days: word(row * 4 + 1), nanoseconds });
-  };
-}
-
-function binaryCell(field: Field, data: Data): CellAt {
-  const bytes = bytesAt(data);
-  const extension = field.metadata.get("ARROW:extension:name") ?? "";
-  if (extension === "arrow.uuid" && data.stride === 16) return (row) => uuidText(bytes(row));
-  if (extension === "geoarrow.wkb" || extension === "ogc.wkb") return (row) => hexText(bytes(row));
-  return (row) => bytesText(bytes(row));
-}
-
-function bytesAt(data: Data): (row: number) => Uint8Array {
-  const values = data.values as Uint8Array;
-  if (DataType.isFixedSizeBinary(data.type)) {
-    const { byteWidth } = data.type;
-    return (row) => values.subarray(row * byteWidth, (row + 1) * byteWidth);
-  }
-  if (DataType.isUtf8View(data.type) || DataType.isBinaryView(data.type)) return viewAt(data);
-  const offsets = data.valueOffsets as unknown as Values;
-  return (row) => values.subarray(Number(offsets[row]), Number(offsets[row + 1]));
-}
-
-/** Arrow columnar format, "Variable-size Binary View Layout": up to 12 bytes stand in the view itself. */
-function viewAt(data: Data): (row: number) => Uint8Array {
-  const views = data.values as Uint8Array;
-  const fields = new DataView(views.buffer, views.byteOffset, views.byteLength);
-  return (row) => {
-    const at = row * 16;
-    const length = fields.getInt32(at, true);
-    if (length <= 12) return views.subarray(at + 4, at + 4 + length);
-    const start = fields.getInt32(at + 12, true);
-    return data.variadicBuffers[fields.getInt32(at + 8, true)]?.subarray(start, start + length) ?? new Uint8Array();
-  };
+  // Offsets are of 32 bits, or of 64 in the types that are called large.
+  const offsets = data.valueOffsets as unknown as ArrayLike<number | bigint>;
+  return (row) => [Number(offsets[row]), Number(offsets[row + 1])];
 }
 
 function dictionaryCells(field: Field, data: Data): Cells {
   const chunks = (data.dictionary?.data ?? []).map((chunk) => ({ cells: cellsOf(field, chunk), length: chunk.length }));
-  const keys = data.values as Values;
+  const keys = data.values as ArrayLike<number | bigint>;
   const at = (row: number): string | undefined => {
     let key = Number(keys[row]);
     for (const { cells, length } of chunks) {
@@ -163,42 +90,16 @@ function dictionaryCells(field: Field, data: Data): Cells {
 }
 
 function unionCells(data: Data): Cells {
-  if (!DataType.isUnion(data.type)) throw new Error("not a union");
+  if (!DataType.isUnion(data.type)) throw new RiffleError("internal", "not a union");
   const { mode, typeIdToChildIndex, children: fields } = data.type;
-  const children = data.children.map((child, index) => cellsOf(fields[index] as Field, child));
+  const members = (fields as readonly Field[]).map((field, index) => {
+    const child = data.children[index];
+    return child === undefined ? undefined : cellsOf(field, child);
+  });
   const at = (row: number): string | undefined => {
-    const child = children[typeIdToChildIndex[data.typeIds[row] ?? 0] ?? 0];
-    if (child === undefined) return undefined;
-    const inner = mode === UnionMode.Dense ? Number((data.valueOffsets as Int32Array)[row]) : row;
-    return child.at(inner) === undefined ? undefined : jsonText(child, inner);
+    const member = members[typeIdToChildIndex[data.typeIds[row] ?? 0] ?? 0];
+    const inner = mode === UnionMode.Dense ? Number(data.valueOffsets[row]) : row;
+    return member?.at(inner) === undefined ? undefined : jsonText(member, inner);
   };
   return { form: "json", at };
-}
-
-function bitAt({ values, offset }: Data, row: number): boolean {
-  const bit = offset + row;
-  return (((values as Uint8Array)[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
-}
-
-function isText(type: DataType): boolean {
-  return DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isUtf8View(type);
-}
-
-function isBinary(type: DataType): boolean {
-  return (
-    DataType.isBinary(type) ||
-    DataType.isLargeBinary(type) ||
-    DataType.isBinaryView(type) ||
-    DataType.isFixedSizeBinary(type)
-  );
-}
-
-function isNested(type: DataType): boolean {
-  return (
-    DataType.isStruct(type) ||
-    DataType.isList(type) ||
-    DataType.isLargeList(type) ||
-    DataType.isFixedSizeList(type) ||
-    DataType.isMap(type)
-  );
 }

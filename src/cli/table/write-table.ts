@@ -44,18 +44,13 @@ export async function writeTable(batches: AsyncIterable<RecordBatch>, options: W
 }
 
 function writerFor({ format, output, schema, view }: WriteTableOptions): TableWriter {
-  switch (format) {
-    case "csv":
-      return csvWriter(output, schema);
-    case "json":
-      return jsonWriter(output);
-    case "ndjson":
-      return ndjsonWriter(output);
-    case "arrow":
-      return arrowWriter(output, schema);
-    case "markdown":
-      return markdownWriter(output, schema);
-    case "aligned":
-      return aligned(output, { schema, ...view });
-  }
+  const writers: Readonly<Record<WriteTableOptions["format"], () => TableWriter>> = {
+    csv: () => csvWriter(output, schema),
+    json: () => jsonWriter(output),
+    ndjson: () => ndjsonWriter(output),
+    arrow: () => arrowWriter(output, schema),
+    markdown: () => markdownWriter(output, schema),
+    aligned: () => aligned(output, { schema, ...view }),
+  };
+  return writers[format]();
 }

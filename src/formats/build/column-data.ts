@@ -6,12 +6,13 @@ import {
   DataType,
   Float32,
   Float64,
-  List,
   makeData,
   Null,
-  Struct,
+  Precision,
   Utf8,
   type Field,
+  type List,
+  type Struct,
 } from "apache-arrow";
 
 /**
@@ -43,7 +44,7 @@ export function columnData(type: DataType, values: readonly ColumnValue[]): Data
     return makeData({ type: new Bool(), ...nulls, data: bitmap(values.map((value) => value === true)) });
   if (DataType.isFloat(type)) {
     const floats = values.map((value) => Number(value ?? 0));
-    return type.precision === 1
+    return type.precision === Precision.SINGLE
       ? makeData({ type: new Float32(), ...nulls, data: Float32Array.from(floats) })
       : makeData({ type: new Float64(), ...nulls, data: Float64Array.from(floats) });
   }
@@ -62,7 +63,7 @@ interface Nulls {
 }
 
 function structData(type: Struct, { values, nulls }: { values: readonly ColumnValue[]; nulls: Nulls }): Data {
-  const children = (type.children as Field[]).map((field) =>
+  const children = type.children.map((field: Field) =>
     columnData(
       field.type,
       values.map((value) => ownValue(value, field.name)),

@@ -16,7 +16,7 @@ export interface RecordOptions {
 export function parseRecords(block: RowBlock, { dialect, skipEmpty }: RecordOptions): readonly CsvRecord[] {
   try {
     // With this cast the package gives null for some fields, which its types do not say.
-    return parse(block.bytes, parserOptions(dialect, skipEmpty)) as unknown as CsvRecord[];
+    return parse(block.bytes, parserOptions(dialect, skipEmpty));
   } catch (error) {
     throw explained(error, block.linesBefore);
   }
