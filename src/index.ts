@@ -17,7 +17,15 @@ export type { FormatFile, FormatReaders } from "./artifact/format-readers.ts";
 export type { ArrayBlock, ArrayInfo, ArrayMetadata, ArrayQuery, ArrayReader } from "./formats/array.ts";
 export type { Fact, FileInfo, FileSet, FormatName, FormatOptions, FormatReader, ReadPlan } from "./formats/format.ts";
 export type { FormatHint } from "./formats/formats.ts";
-export { openArray, openRaster, openTable, type FormatTarget, type OpenFormatOptions } from "./formats/open.ts";
+export {
+  openArray,
+  openRaster,
+  openTable,
+  openTiles,
+  type FormatTarget,
+  type OpenFormatOptions,
+} from "./formats/open.ts";
+export { parsePredicate } from "./formats/predicate/parse-predicate.ts";
 export type { ColumnPath, Comparison, Literal, Operand, Predicate } from "./formats/predicate/predicate.ts";
 export type {
   GeoTransform,
@@ -29,6 +37,7 @@ export type {
   RasterWindow,
   Samples,
 } from "./formats/raster.ts";
+export type { StoredTile, TileAddress, TileMetadata, TileQuery, TileReader } from "./formats/tiles.ts";
 export type { BoundingBox, TableColumn, TableMetadata, TableQuery, TableReader } from "./formats/table.ts";
 export type { TreeWarning } from "./layers/names.ts";
 export type { ArtifactMount, ArtifactMountOptions } from "./mount/mount-artifact.ts";

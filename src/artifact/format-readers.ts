@@ -4,9 +4,17 @@ import { DEFAULT_PER_BLOB } from "../fetch/cached-source.ts";
 import { requestsFor } from "../fetch/planner.ts";
 import type { ArrayReader } from "../formats/array.ts";
 import type { FormatOptions, FormatReader } from "../formats/format.ts";
-import { openArray, openRaster, openTable, type FormatTarget, type OpenFormatOptions } from "../formats/open.ts";
+import {
+  openArray,
+  openRaster,
+  openTable,
+  openTiles,
+  type FormatTarget,
+  type OpenFormatOptions,
+} from "../formats/open.ts";
 import type { RasterReader } from "../formats/raster.ts";
 import type { TableReader } from "../formats/table.ts";
+import type { TileReader } from "../formats/tiles.ts";
 import type { TreePlan } from "../layers/plain-layers.ts";
 import { isDirectory, isFile, pathOf, resolvePath, walk } from "../layers/tree-paths.ts";
 import type { Row, TreeTable } from "../layers/tree.ts";
@@ -20,6 +28,8 @@ export interface FormatReaders {
   raster(path: string, options?: FormatOptions): Promise<RasterReader>;
   /** A file, or a directory that is one store (Zarr). */
   array(path: string, options?: FormatOptions): Promise<ArrayReader>;
+  /** The tiles of an archive of them (PMTiles). Rejects with `usage` for what is none. */
+  tiles(path: string, options?: FormatOptions): Promise<TileReader>;
   /** The bytes behind a path as `openTable` and the others take them, with nothing guessed or read ahead. No I/O. */
   formatFile(path: string, options?: FormatOptions): FormatFile;
 }
@@ -57,6 +67,7 @@ export function formatReaders(parts: FormatReaderParts): FormatReaders {
     table: (path, options) => held(path, options, openTable),
     raster: (path, options) => held(path, options, openRaster),
     array: (path, options) => held(path, options, openArray),
+    tiles: (path, options) => held(path, options, openTiles),
   };
 }
 

@@ -4,6 +4,7 @@ import type { ArrayReader } from "./array.ts";
 import type { ExtentTable } from "./extents.ts";
 import type { RasterReader } from "./raster.ts";
 import type { TableReader } from "./table.ts";
+import type { TileReader } from "./tiles.ts";
 
 export type FormatName =
   | "parquet"
@@ -88,6 +89,8 @@ export interface FormatModule {
   table?(source: RangeSource, options?: FormatOptions): Promise<TableReader>;
   raster?(source: RangeSource, options?: FormatOptions): Promise<RasterReader>;
   array?(source: RangeSource, options?: FormatOptions): Promise<ArrayReader>;
+  /** For archives of tiles that are files of their own. */
+  tiles?(source: RangeSource, options?: FormatOptions): Promise<TileReader>;
 }
 
 /** The same for a format that is a directory (Zarr). */

@@ -6,6 +6,7 @@ import type { DirectoryFormatModule, FileSet, FormatModule, FormatOptions } from
 import { FORMATS, type Format, type FormatHint } from "./formats.ts";
 import type { RasterReader } from "./raster.ts";
 import type { TableReader } from "./table.ts";
+import type { TileReader } from "./tiles.ts";
 
 /** One file, or files below one directory. */
 export type FormatTarget = RangeSource | FileSet;
@@ -15,10 +16,15 @@ export interface OpenFormatOptions extends FormatOptions {
   readonly hint?: FormatHint;
 }
 
-type Kind = "table" | "raster" | "array";
+type Kind = "table" | "raster" | "array" | "tiles";
 
 /** For people: what to do with a file that has another reader. */
-const KINDS: Readonly<Record<Kind, string>> = { table: "a table", raster: "a raster", array: "arrays" };
+const KINDS: Readonly<Record<Kind, string>> = {
+  table: "a table",
+  raster: "a raster",
+  array: "arrays",
+  tiles: "an archive of tiles",
+};
 
 export function isFileSet(target: FormatTarget): target is FileSet {
   return "paths" in target;
@@ -38,11 +44,7 @@ export async function openTable(target: FormatTarget, options: OpenFormatOptions
 
 /** The pixels of a file; like `openTable`. */
 export async function openRaster(target: FormatTarget, options: OpenFormatOptions = {}): Promise<RasterReader> {
-  if (isFileSet(target)) {
-    throw new RiffleError("usage", `${nameOf(options)} is a directory: a raster is one file`, {
-      hint: "name a file in it",
-    });
-  }
+  if (isFileSet(target)) throw oneFile("raster", options);
   const { format, module } = await moduleOf(target, options);
   return module.raster === undefined ? refuse("raster", { format, module, options }) : module.raster(target, options);
 }
@@ -52,6 +54,13 @@ export async function openArray(target: FormatTarget, options: OpenFormatOptions
   if (isFileSet(target)) return (await directoryModule()).array(target, options);
   const { format, module } = await moduleOf(target, options);
   return module.array === undefined ? refuse("array", { format, module, options }) : module.array(target, options);
+}
+
+/** The tiles of an archive of them (PMTiles); like `openTable`. */
+export async function openTiles(target: FormatTarget, options: OpenFormatOptions = {}): Promise<TileReader> {
+  if (isFileSet(target)) throw oneFile("tiles", options);
+  const { format, module } = await moduleOf(target, options);
+  return module.tiles === undefined ? refuse("tiles", { format, module, options }) : module.tiles(target, options);
 }
 
 interface Found {
@@ -85,10 +94,20 @@ function refuse(wanted: Kind, found: Found & { readonly options: OpenFormatOptio
   const others = (["table", "raster", "array"] as const).filter((kind) => module[kind] !== undefined);
   const what = `${nameOf(options)} is ${format.title}, which is not ${KINDS[wanted]}`;
   const facts = { format: format.name, wanted };
+  if (module.tiles !== undefined) {
+    throw new RiffleError("usage", what, { hint: "riffle raster --tile Z/X/Y gives one of its tiles", facts });
+  }
   if (others.length === 0) {
     throw new RiffleError("unsupported", what, { hint: "riffle info tells what is known of it", facts });
   }
   throw new RiffleError("usage", what, { hint: `riffle ${others.join(" or riffle ")} reads it`, facts });
+}
+
+function oneFile(wanted: Kind, options: OpenFormatOptions): RiffleError {
+  return new RiffleError("usage", `${nameOf(options)} is a directory, which is not ${KINDS[wanted]}`, {
+    hint: "name a file in it",
+    facts: { wanted },
+  });
 }
 
 function nameOf({ hint }: OpenFormatOptions): string {

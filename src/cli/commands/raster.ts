@@ -1,5 +1,8 @@
-import { RiffleError } from "../../errors.ts";
-import type { RasterQuery } from "../../formats/raster.ts";
+import type { Artifact } from "../../artifact/artifact.ts";
+import { isRiffleError, RiffleError } from "../../errors.ts";
+import type { FormatOptions, FormatReader } from "../../formats/format.ts";
+import type { RasterMetadata, RasterQuery, RasterWindow } from "../../formats/raster.ts";
+import type { StoredTile, TileMetadata } from "../../formats/tiles.ts";
 import type { Flags, Run } from "../command.ts";
 import { ask } from "../query/ask.ts";
 import { checkStdout, chooseFormat } from "../query/destination.ts";
@@ -31,6 +34,29 @@ function queryOf(flags: Flags): RasterQuery {
   };
 }
 
+type Reader = FormatReader<RasterMetadata | TileMetadata, RasterQuery, RasterWindow | StoredTile>;
+
+/** Of an archive of tiles the one as it is stored; of a raster the tile's area. */
+async function open(
+  artifact: Artifact,
+  path: string,
+  { query, ...options }: FormatOptions & { readonly query: RasterQuery },
+): Promise<Reader> {
+  if (query.tile === undefined) return artifact.raster(path, options);
+  try {
+    const { tile } = query;
+    const tiles = await artifact.tiles(path, options);
+    return {
+      ...tiles,
+      plan: (_, how) => tiles.plan({ tile }, how),
+      scan: (_, how) => tiles.scan({ tile }, how),
+    };
+  } catch (error) {
+    if (isRiffleError(error) && error.facts["wanted"] === "tiles") return artifact.raster(path, options);
+    throw error;
+  }
+}
+
 export const run: Run = async ([reference = "", path = ""], flags, context) => {
   const query = queryOf(flags);
   const output = flags.text("output");
@@ -49,9 +75,12 @@ export const run: Run = async ([reference = "", path = ""], flags, context) => {
       query,
       words: { ...query },
       format,
-      open: (artifact, file, options) => artifact.raster(file, options),
-      answer: async () => {
-        throw new RiffleError("not-yet", "rasters");
+      open: (artifact, file, options) => open(artifact, file, { ...options, query }),
+      answer: async (parts, reader, sink) => {
+        for await (const part of parts) {
+          if ("encoding" in part) await sink.bytes(part.bytes);
+        }
+        return {};
       },
     },
     { flags, context },

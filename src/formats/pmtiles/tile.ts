@@ -2,22 +2,8 @@ import { findTile, zxyToTileId } from "pmtiles";
 import type { RangeSource } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import type { FormatOptions } from "../format.ts";
+import type { StoredTile, TileAddress } from "../tiles.ts";
 import { COMPRESSIONS, openArchive, readDirectory, TILE_TYPES, type Archive } from "./archive.ts";
-
-/** One tile as it is stored. */
-export interface StoredTile {
-  readonly bytes: Uint8Array;
-  /** `none`, `gzip`, `brotli`, `zstd` or `unknown`: what the bytes are compressed with. */
-  readonly encoding: string;
-  /** `mvt`, `png`, `jpeg`, `webp`, `avif`, `mlt` or `unknown`. */
-  readonly type: string;
-}
-
-export interface TileAddress {
-  readonly z: number;
-  readonly x: number;
-  readonly y: number;
-}
 
 /** The specification allows four levels of directories at most (section 4). */
 const MAX_LEVELS = 4;
