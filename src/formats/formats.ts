@@ -72,6 +72,15 @@ export const FORMATS: readonly Format[] = [
     extensions: [".safetensors"],
     load: async () => (await import("./safetensors/module.ts")).safetensors,
   },
+  {
+    name: "gguf",
+    title: "GGUF",
+    index: "head",
+    matches: ({ head }) => startsWith(head, "GGUF"),
+    mediaTypes: ["application/vnd.gguf"],
+    extensions: [".gguf"],
+    load: async () => (await import("./gguf/module.ts")).gguf,
+  },
 ];
 
 /** No magic: the length of a header that is JSON, and the brace that begins it. */
