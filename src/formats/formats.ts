@@ -116,6 +116,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "GGUF"),
     mediaTypes: ["application/gguf", "application/x-gguf", "application/vnd.docker.ai.gguf.v3"],
     extensions: [".gguf"],
+    load: async () => (await import("./gguf/module.ts")).gguf,
   },
   {
     name: "pmtiles",

@@ -17,7 +17,10 @@ const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes)
 
 /** Noise that repeats every 997 bytes: it deflates, but not to nothing. */
 function pattern(length: number): Uint8Array {
-  return Buffer.alloc(length, Uint8Array.from({ length: 997 }, (_, i) => (i * 2_654_435_761) >>> 24));
+  return Buffer.alloc(
+    length,
+    Uint8Array.from({ length: 997 }, (_, i) => (i * 2_654_435_761) >>> 24),
+  );
 }
 
 function member(name: string, shape: readonly number[], options: Partial<MadeMember> = {}): MadeMember {

@@ -1,0 +1,57 @@
+import { RiffleError } from "../../errors.ts";
+
+/** How the elements of a tensor are stored: in blocks of so many elements and bytes. */
+export interface TensorType {
+  readonly name: string;
+  readonly blockElements: number;
+  readonly blockBytes: number;
+  /** Where an element can be had alone. */
+  readonly dtype?: string;
+}
+
+type Row = readonly [id: number, name: string, blockElements: number, blockBytes: number, dtype?: string];
+
+/** `ggml_type` and the sizes of its blocks (https://github.com/ggml-org/ggml). Numbers that are missing were given up. */
+const TYPES: readonly Row[] = [
+  [0, "F32", 1, 4, "<f4"],
+  [1, "F16", 1, 2, "<f2"],
+  [2, "Q4_0", 32, 18],
+  [3, "Q4_1", 32, 20],
+  [6, "Q5_0", 32, 22],
+  [7, "Q5_1", 32, 24],
+  [8, "Q8_0", 32, 34],
+  [9, "Q8_1", 32, 36],
+  [10, "Q2_K", 256, 84],
+  [11, "Q3_K", 256, 110],
+  [12, "Q4_K", 256, 144],
+  [13, "Q5_K", 256, 176],
+  [14, "Q6_K", 256, 210],
+  [15, "Q8_K", 256, 292],
+  [16, "IQ2_XXS", 256, 66],
+  [17, "IQ2_XS", 256, 74],
+  [18, "IQ3_XXS", 256, 98],
+  [19, "IQ1_S", 256, 50],
+  [20, "IQ4_NL", 32, 18],
+  [21, "IQ3_S", 256, 110],
+  [22, "IQ2_S", 256, 82],
+  [23, "IQ4_XS", 256, 136],
+  [24, "I8", 1, 1, "|i1"],
+  [25, "I16", 1, 2, "<i2"],
+  [26, "I32", 1, 4, "<i4"],
+  [27, "I64", 1, 8, "<i8"],
+  [28, "F64", 1, 8, "<f8"],
+  [29, "IQ1_M", 256, 56],
+  [30, "BF16", 1, 2, "bfloat16"],
+  [34, "TQ1_0", 256, 54],
+  [35, "TQ2_0", 256, 66],
+  [39, "MXFP4", 32, 17],
+];
+
+/** Throws `unsupported` for a number that is not known: the size of such a tensor is not either. */
+export function tensorType(id: number): TensorType {
+  const [, name, blockElements, blockBytes, dtype] = TYPES.find(([one]) => one === id) ?? [];
+  if (name === undefined || blockElements === undefined || blockBytes === undefined) {
+    throw new RiffleError("unsupported", `a GGUF tensor has type ${id}, which is not known`);
+  }
+  return { name, blockElements, blockBytes, ...(dtype !== undefined && { dtype }) };
+}
