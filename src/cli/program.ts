@@ -2,6 +2,7 @@ import { Command, CommanderError, Help, Option } from "commander";
 import { RiffleError } from "../errors.ts";
 import type { CommandGroup, CommandSpec, Flags, FlagSpec } from "./command.ts";
 import { SETTINGS } from "./settings.ts";
+import { FORMAT_SPECS } from "./specs/format-specs.ts";
 import { CACHE_GROUP, MACHINE_SPECS, NOT_YET_COMMANDS } from "./specs/machine-specs.ts";
 import { MOUNT_SPECS } from "./specs/mount-specs.ts";
 import { READ_SPECS } from "./specs/read-specs.ts";
@@ -167,7 +168,7 @@ function buildProgram(version: string, collected: Collected): Command {
     .version(version, "--version", "print the version")
     .enablePositionalOptions();
   addSettings(program);
-  for (const spec of [...MOUNT_SPECS, ...READ_SPECS]) addCommand(program, spec, collected);
+  for (const spec of [...MOUNT_SPECS, ...READ_SPECS, ...FORMAT_SPECS]) addCommand(program, spec, collected);
   addGroup(program, CACHE_GROUP, collected);
   for (const spec of MACHINE_SPECS) addCommand(program, spec, collected);
   for (const name of NOT_YET_COMMANDS) addLater(program, name);
