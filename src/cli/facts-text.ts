@@ -29,7 +29,7 @@ function words(key: string): string {
 
 /** One line, whatever an author wrote. */
 function inline(fact: Fact): string {
-  if (isList(fact)) return fact.map(inline).join(", ");
+  if (isList(fact)) return fact.length === 0 ? "none" : fact.map(inline).join(", ");
   if (isObject(fact)) {
     const members = Object.entries(fact).map(([key, value]) => `${oneLine(key)} ${inline(value)}`);
     return members.join(", ");
