@@ -71,11 +71,22 @@ export async function detectFormat(
   return provenBy({ ...seen, size }, ends) ?? likely.find(trusts);
 }
 
-/** Documents of a store may lie one directory below the one that is named, where that is no group itself. */
-const ZARR_DEPTH = 2;
-
-/** What a directory is, by the names in it; undefined when it is only a directory. No I/O. */
+/**
+ * What a directory is, by the names in it; undefined when it is only a directory. A Zarr store has its documents at its top,
+ * or holds nothing but directories that do. No I/O.
+ */
 export function detectDirectory(files: FileSet): Format | undefined {
-  const isZarr = files.paths.some((path) => isZarrDocument(path) && path.split("/").length <= ZARR_DEPTH);
-  return isZarr ? FORMATS.find(({ name }) => name === "zarr") : undefined;
+  const members = new Set<string>();
+  const stores = new Set<string>();
+  for (const path of files.paths) {
+    const [first = "", second, ...deeper] = path.split("/");
+    if (second === undefined && isZarrDocument(path)) return zarrFormat();
+    members.add(second === undefined ? path : `${first}/`);
+    if (second !== undefined && deeper.length === 0 && isZarrDocument(path)) stores.add(`${first}/`);
+  }
+  return stores.size > 0 && stores.size === members.size ? zarrFormat() : undefined;
+}
+
+function zarrFormat(): Format | undefined {
+  return FORMATS.find(({ name }) => name === "zarr");
 }

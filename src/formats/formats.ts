@@ -108,6 +108,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => ["CDF\x01", "CDF\x02", "CDF\x05"].some((magic) => startsWith(head, magic)),
     mediaTypes: ["application/x-netcdf", "application/netcdf"],
     extensions: [".nc", ".nc3", ".cdf"],
+    load: async () => (await import("./netcdf-classic/module.ts")).netcdfClassic,
   },
   {
     name: "gguf",

@@ -45,7 +45,7 @@ describe("usage", () => {
 });
 
 describe("not yet", () => {
-  const later = ["info", "prefetch", "index", "bench", "verify", "policy", "serve"];
+  const later = ["prefetch", "index", "bench", "verify", "policy", "serve"];
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
   const flags = [["--no-extents"], ["--prefetch", "all"], ["--offline"], ["--trace", "f"], ["--unpack", "none"]]
     .concat([

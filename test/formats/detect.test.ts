@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { memorySource } from "../../src/bytes/source.ts";
 import { detectDirectory, detectFormat, likelyFormats, PROBE_BYTES } from "../../src/formats/detect.ts";
@@ -51,9 +52,22 @@ describeFixtures("every unit is detected from its content", () => {
   });
 
   test.each(expectedUnits("zarr").filter(([path]) => !isFixtureFile(path)))("%s is a Zarr directory", (path) => {
-    const paths = readdirSync(fixturePath(path), { recursive: true, encoding: "utf8" }).toSorted();
+    const all = readdirSync(fixturePath(path), { recursive: true, withFileTypes: true });
+    const files = all.filter((entry) => entry.isFile());
+    const paths = files.map(({ parentPath, name }) => relative(fixturePath(path), join(parentPath, name))).toSorted();
     expect(detectDirectory({ paths, file: () => undefined })?.name).toBe("zarr");
   });
+});
+
+test.each([
+  [["zarr.json", "c/0/0"], "zarr"],
+  [["a/zarr.json", "a/c/0", "b/.zarray"], "zarr"],
+  [["a/zarr.json", "README.md"], undefined],
+  [["a/zarr.json", "b/x.tif"], undefined],
+  [["a/b/zarr.json"], undefined],
+  [[], undefined],
+])("a directory of %j is %s", (paths, expected) => {
+  expect(detectDirectory({ paths, file: () => undefined })?.name).toBe(expected);
 });
 
 const padded = (size: number, parts: Readonly<Record<number, string>>): Uint8Array => {

@@ -61,7 +61,6 @@ export const CACHE_GROUP: CommandGroup = {
 
 /** Documented commands whose stage has not come. */
 export const NOT_YET_COMMANDS: readonly string[] = [
-  "info",
   "prefetch",
   "index",
   "bench",
