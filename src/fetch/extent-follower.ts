@@ -98,11 +98,7 @@ export class ExtentFollower {
   }
 
   /** What of its item a read of `row` takes: the row, the item whole, or windows of what is large. */
-  #take(
-    row: number,
-    range: ByteRange,
-    into: { readonly units: ByteRange[]; readonly early: ByteRange[] },
-  ): void {
+  #take(row: number, range: ByteRange, into: { readonly units: ByteRange[]; readonly early: ByteRange[] }): void {
     const item = this.#itemOf(row);
     let wanted = unitOf(this.table, row);
     if (this.#items.hasParts[item] === 1) {

@@ -48,7 +48,10 @@ interface Wanted extends WantedRange {
 /** More than ever happens to a part (held and evicted, a failed guess, a registry that stops giving ranges), and an end. */
 const MAX_TRIES = 6;
 /** Units are few requests, not many: their pages at both ends count too. */
-const WHOLE_UNITS = { splitBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES, partBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES } as const;
+const WHOLE_UNITS = {
+  splitBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES,
+  partBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES,
+} as const;
 /** A request with so little left is cheaper to end than to break: its connection would be lost. */
 const NEARLY_DONE_BYTES = 256 * 1024;
 /** What is left of a whole blob that is worth having at once, when no range can be had later. */
@@ -244,7 +247,9 @@ export class Filler {
 
   /** Ranges that are guessed at, as the requests that they are worth. */
   #joined(ranges: readonly ByteRange[]): readonly ByteRange[] {
-    const wanted = ranges.flatMap((range) => this.#absent(range)).map((range) => ({ range, priority: "demand" as const }));
+    const wanted = ranges
+      .flatMap((range) => this.#absent(range))
+      .map((range) => ({ range, priority: "demand" as const }));
     const gapBytes = this.#options.cost.gapBytes();
     return planParts(wanted, { inFlight: [], gapBytes, idle: 1, ...WHOLE_UNITS }).parts.map((part) => part.range);
   }

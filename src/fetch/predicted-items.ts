@@ -76,7 +76,7 @@ function allColumns(item: number, pattern: PatternState): readonly number[] {
   let front = item;
   while (front - item < MAX_LOOK_ITEMS && joins(front, front + 1) && state[front + 1] !== 0) front++;
   const lead = front - item;
-  if (2 * lead >= run) return [];
+  if (3 * lead >= run) return [];
   const isKnown = state[items.before[item] ?? -1] === 2;
   const ahead: number[] = [];
   const end = run < READER_OF_ALL ? item + run : Number.POSITIVE_INFINITY;

@@ -71,7 +71,9 @@ export class ReadAhead {
   /** Whether a stream is that of a program which wants all of the content, one byte after the other. */
   isCopy(stream: Stream): boolean {
     if (stream.consumed >= COPY_BYTES) return true;
-    return stream.start === 0 && (this.#isLargeCopy(stream) || (stream.reads >= 3 && stream.consumed >= MIN_PROOF_BYTES));
+    return (
+      stream.start === 0 && (this.#isLargeCopy(stream) || (stream.reads >= 3 && stream.consumed >= MIN_PROOF_BYTES))
+    );
   }
 
   /** What is coming for the stream of an advice: up to `end`. */

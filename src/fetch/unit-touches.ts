@@ -71,6 +71,7 @@ function isSpill(
   if (rangeLength(range) !== KERNEL_READ_BYTES || range.start % 4096 !== 0 || row === 0) return false;
   const unit = unitOf(table, row);
   const had = range.end - unit.start;
-  if (wasTouched(row) || !wasTouched(row - 1) || had > 2 * KERNEL_READ_BYTES || 2 * had > rangeLength(unit)) return false;
+  if (wasTouched(row) || !wasTouched(row - 1) || had > 2 * KERNEL_READ_BYTES || 2 * had > rangeLength(unit))
+    return false;
   return unit.start - unitOf(table, row - 1).end <= 4096;
 }

@@ -1,7 +1,17 @@
 import { expect, test } from "vitest";
 import { alignToPages, type ByteRange } from "../../src/bytes/range.ts";
 import { extentTable, type ExtentTable } from "../../src/formats/extents.ts";
-import { BLOB, cachedBench, expectBytes, KIB, MIB, of, total, until, type CachedBench } from "../support/cached-bench.ts";
+import {
+  BLOB,
+  cachedBench,
+  expectBytes,
+  KIB,
+  MIB,
+  of,
+  total,
+  until,
+  type CachedBench,
+} from "../support/cached-bench.ts";
 import { columnTable, tileTable } from "../support/extent-tables.ts";
 
 const SIZE = BLOB.length;
@@ -21,7 +31,10 @@ async function readerOf(table: ExtentTable, options: Parameters<typeof cachedBen
   };
 }
 
-const unit = (table: ExtentTable, row: number): ByteRange => ({ start: table.starts[row] ?? 0, end: table.ends[row] ?? 0 });
+const unit = (table: ExtentTable, row: number): ByteRange => ({
+  start: table.starts[row] ?? 0,
+  end: table.ends[row] ?? 0,
+});
 
 /** As DuckDB reads a column chunk: the header, then the rest of it. */
 async function readChunk(reader: Reader, chunk: ByteRange, handle = 1): Promise<void> {
@@ -96,7 +109,9 @@ test("the columns that two row groups had are had together in the third", async 
     Array.from({ length: 30 }, () => 10_000),
     { groups: 8, size: SIZE },
   );
-  const reader = await readerOf(table);
+  // A request that is worth a megabyte: 20 ms at 50 MB/s.
+  const cost = { gapBytes: () => 1_000_000, firstByteMs: () => 20, observe: () => undefined };
+  const reader = await readerOf(table, { cost });
   const columns = [3, 9, 10, 20, 28];
   const counts: number[] = [];
   for (let group = 0; group < 8; group++) {
@@ -134,7 +149,10 @@ test("a window of three by three tiles: four requests, and no tile but those nin
 test("a small image is had in two requests", async () => {
   const table = tileTable([160_000, 360_000, 135_000, 120_000, 43_000], { start: 24_500, padding: 8, size: SIZE });
   const reader = await readerOf({ ...table, series: Int32Array.of(1, 0, 0, 0, 0) });
-  await readTileRow(reader, [1, 2, 3, 4].map((row) => unit(table, row)));
+  await readTileRow(
+    reader,
+    [1, 2, 3, 4].map((row) => unit(table, row)),
+  );
   expect(reader.asked()).toHaveLength(2);
 });
 
@@ -195,7 +213,10 @@ test("reading ahead stays out of units that nobody asked for", async () => {
 });
 
 test("a copy of the whole file is a stream, whatever its units", async () => {
-  const table = columnTable(Array.from({ length: 40 }, () => 60_000), { groups: 10, size: SIZE });
+  const table = columnTable(
+    Array.from({ length: 40 }, () => 60_000),
+    { groups: 10, size: SIZE },
+  );
   const reader = await readerOf(table);
   for (let at = 0; at < SIZE; at += 128 * KIB) {
     const range = { start: at, end: Math.min(SIZE, at + 128 * KIB) };
