@@ -45,6 +45,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => ["II*\0", "MM\0*", "II+\0", "MM\0+"].some((magic) => startsWith(head, magic)),
     mediaTypes: ["image/tiff"],
     extensions: [".tif", ".tiff", ".gtiff"],
+    load: async () => (await import("./cog/module.ts")).cog,
   },
 ];
 
