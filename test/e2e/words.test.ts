@@ -45,6 +45,7 @@ const STAGE_1 = [
   ["pull"],
   ["inspect"],
   ["doctor"],
+  ["info"],
   ["table"],
   ["raster"],
   ["array"],
@@ -70,7 +71,6 @@ describe("help", () => {
 });
 
 const LATER: readonly (readonly string[])[] = [
-  ["info", "x", "y"],
   ["prefetch", "x"],
   ["index", "build", "x"],
   ["cache", "ls"],
