@@ -13,7 +13,9 @@ import type { Artifact, Entry } from "./artifact.ts";
 import { Content, type Mismatches } from "./content.ts";
 import { Contents } from "./contents.ts";
 import type { Engine, Log } from "./engine.ts";
+import { ContentExtents } from "./content-extents.ts";
 import { ErrorList } from "./error-list.ts";
+import { ExtentTables } from "./extent-tables.ts";
 import { LiveFiles } from "./live-files.ts";
 import { serve } from "./serve.ts";
 
@@ -29,6 +31,7 @@ export interface ArtifactParts {
   readonly accounting: Accounting;
   readonly log: Log;
   readonly frugal: boolean;
+  readonly extents: boolean;
   readonly timeoutMs?: number;
 }
 
@@ -106,6 +109,7 @@ function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descrip
   const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
   const cost = createCostModel();
   const mismatches: Mismatches = new Map();
+  const tables = parts.extents ? new ExtentTables({ log: (message) => log("debug", message) }) : undefined;
   return (descriptor, onChange) => {
     const path = registry.blobPath?.(descriptor);
     const entry =
@@ -127,7 +131,8 @@ function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descrip
       errors.add(descriptor.digest, error);
       log("error", error.message);
     };
-    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange });
+    const units = tables === undefined ? {} : { extents: new ContentExtents({ source, entry, tables }) };
+    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange, ...units });
   };
 }
 
