@@ -82,7 +82,6 @@ const LATER: readonly (readonly string[])[] = [
   ["serve", "x"],
   ["push", "x"],
   ["completion", "bash"],
-  ["mount", "oci:x", "y", "--no-extents"],
   ["mount", "oci:x", "y", "--prefetch", "all"],
   ["mount", "oci:x", "y", "--offline"],
   ["mount", "oci:x", "y", "--trace", "f"],
