@@ -79,7 +79,7 @@ export class Content {
       ...(from.priority === undefined ? {} : { priority: from.priority }),
     });
     this.#parts.onChange();
-    this.#parts.extents?.seen(range, bytes);
+    if (from.isPlanned !== true) this.#parts.extents?.seen(range, bytes);
     return { bytes, outcome: { bytes: bytes.length, fromCache, proven: proven ? bytes.length : 0 } };
   }
 

@@ -130,7 +130,7 @@ function plannedSource({ tree, plan, served, nextHandle }: FormatReaderParts, pa
   const opened = (): number => {
     if (handle !== undefined) return handle;
     handle = nextHandle();
-    served.open(row, handle);
+    served.open(row, handle, { isPlanned: true });
     return handle;
   };
   const read: RangeSource["read"] = async (range, { signal, priority } = {}) => {

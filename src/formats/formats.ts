@@ -29,6 +29,8 @@ export interface Format {
   readonly index: "head" | "tail";
   /** Whether the content is of this format, by magic; undefined where no bytes tell (CSV). An end may not have been read. */
   readonly matches?: (probe: Probe) => boolean;
+  /** For an index at the tail: whether a file that ends so may be of this format, its head being unknown. */
+  readonly mayEnd?: (tail: Uint8Array) => boolean;
   /** For formats without magic: whether the head does not contradict the hint. */
   readonly allows?: (probe: Probe) => boolean;
   /** Lower case, without parameters. */
@@ -48,6 +50,7 @@ export const FORMATS: readonly Format[] = [
     // PARE: with an encrypted footer. A file that lost one end is still of this format, and its reader says what is wrong.
     matches: ({ head, tail }) =>
       ["PAR1", "PARE"].some((magic) => startsWith(head, magic) || (tail.length >= 8 && endsWith(tail, magic))),
+    mayEnd: (tail) => endsWith(tail, "PAR1"),
     mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet", "application/parquet"],
     extensions: [".parquet", ".geoparquet"],
     load: async () => (await import("./parquet/module.ts")).parquet,

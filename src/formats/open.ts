@@ -1,8 +1,8 @@
 import type { RangeSource } from "../bytes/source.ts";
 import { RiffleError } from "../errors.ts";
 import type { ArrayReader } from "./array.ts";
-import { detectDirectory, detectFormat } from "./detect.ts";
-import type { FileSet, FormatModule, FormatOptions } from "./format.ts";
+import { detectDirectory, detectFormat, likelyFormats } from "./detect.ts";
+import type { FileSet, FormatModule, FormatName, FormatOptions } from "./format.ts";
 import type { Format, FormatHint } from "./formats.ts";
 import type { RasterReader } from "./raster.ts";
 import type { TableReader } from "./table.ts";
@@ -88,7 +88,27 @@ async function tableOfFiles(files: FileSet, options: OpenFormatOptions): Promise
       facts: { format: store.name, wanted: "table" },
     });
   }
-  throw new RiffleError("unsupported", `${nameOf(options)} is made of many files`);
+  const { datasetReader } = await import("./dataset/dataset-reader.ts");
+  const { hint: _, ...how } = options;
+  return datasetReader(files, {
+    ...how,
+    matches: memberTest(files),
+    open: (path, source) => openTable(source, { ...how, hint: { name: path } }),
+  });
+}
+
+const TABULAR: ReadonlySet<FormatName> = new Set(["parquet", "arrow", "flatgeobuf", "csv", "ndjson"]);
+
+/**
+ * Which files are rows of a table: those that are named like one, and all where none is. What begins with `_` or `.` is a
+ * note of the program that wrote the directory (`_SUCCESS`, `.part-0.crc`; the convention of Hadoop).
+ */
+function memberTest({ paths }: FileSet): (path: string) => boolean {
+  const isNote = (path: string): boolean =>
+    path.split("/").some((name) => name.startsWith(".") || (name.startsWith("_") && !name.includes("=")));
+  const isNamed = (path: string): boolean => likelyFormats({ name: path }).some(({ name }) => TABULAR.has(name));
+  const some = paths.some((path) => isNamed(path) && !isNote(path));
+  return (path) => !isNote(path) && (!some || isNamed(path));
 }
 
 async function arraysOfFiles(files: FileSet, options: OpenFormatOptions): Promise<ArrayReader> {

@@ -11,7 +11,7 @@ import { propertyValues } from "./properties.ts";
 import { boundsOf, boxesMeet, wkbOf } from "./wkb.ts";
 
 /** One feature is geometry and properties of one thing: this bounds what is held for it. */
-export const MAX_FEATURE_BYTES = 256 * 1024 * 1024;
+export const MAX_FEATURE_BYTES: number = 256 * 1024 * 1024;
 
 /** A feature as it lies in the file, without the length before it. */
 export interface FeatureBytes {

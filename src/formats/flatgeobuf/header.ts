@@ -20,7 +20,7 @@ import {
 } from "./flatbuffer.ts";
 
 /** A header and the upper levels of its index; what detection has read already. */
-export const HEAD_BYTES = 64 * 1024;
+export const HEAD_BYTES: number = 64 * 1024;
 /** Column descriptions are text that people wrote. */
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const MAGIC_BYTES = 8;
