@@ -12,6 +12,8 @@ const INVERSE_FLATTENING = 2059;
 const PRIME_MERIDIAN_LONGITUDE = 2061;
 const TO_WGS84 = 2062;
 const PROJECTED_CRS = 3072;
+const PROJECTED_CITATION = 3073;
+const PROJECTION = 3074;
 const METHOD = 3075;
 const LINEAR_UNIT = 3076;
 const LINEAR_UNIT_SIZE = 3077;
@@ -32,7 +34,7 @@ export function crsOf(keys: GeoKeys): RasterCrs {
   const kind = model === 1 ? "projected" : model === 2 ? "geographic" : model === 3 ? "geocentric" : undefined;
   const citation = keys.get(CITATION);
   return {
-    crs: kind === "projected" ? (codeOf(keys, PROJECTED_CRS) ?? projected(keys)) : kind && geodetic(keys),
+    crs: kind === "geographic" ? geodetic(keys) : (codeOf(keys, PROJECTED_CRS) ?? projected(keys) ?? esriText(keys)),
     citation: typeof citation === "string" ? citation : undefined,
     kind,
   };
@@ -151,7 +153,25 @@ const METHODS: Readonly<Record<number, Method>> = {
 
 const UNITS: Readonly<Record<number, string>> = { 9001: "+units=m", 9002: "+units=ft", 9003: "+units=us-ft" };
 
+/** A WKT that some writers put into a citation; GDAL adds the PROJ string to it where WKT has no word for the method. */
+function esriText(keys: GeoKeys): string | undefined {
+  const texts = [keys.get(PROJECTED_CITATION), keys.get(CITATION)].map(String);
+  const wkt = texts.map((text) => /^ESRI PE String = (PROJCS.*)$/s.exec(text)?.[1]).find((text) => text !== undefined);
+  return wkt && (/EXTENSION\["PROJ4","([^"]+)"\]/.exec(wkt)?.[1] ?? wkt);
+}
+
+/** Zones of UTM have numbers among projections: 16001 to 16060 north, 16101 to 16160 south. */
+function utmZone(keys: GeoKeys): string | undefined {
+  const code = numberOf(keys, PROJECTION) - 16_000;
+  const zone = code > 100 ? code - 100 : code;
+  const body = figure(keys);
+  if (!(zone >= 1 && zone <= 60) || code > 160 || body === undefined) return undefined;
+  return `+proj=utm +zone=${zone} ${code > 100 ? "+south " : ""}${body} +units=m +no_defs`;
+}
+
 function projected(keys: GeoKeys): string | undefined {
+  const zone = utmZone(keys);
+  if (zone !== undefined) return zone;
   const method = METHODS[numberOf(keys, METHOD)];
   const body = figure(keys);
   const unit = UNITS[numberOf(keys, LINEAR_UNIT)] ?? unitOfSize(numberOf(keys, LINEAR_UNIT_SIZE));

@@ -62,10 +62,9 @@ function* batchesOf(input: ScanInput): Generator<Batch> {
   for (const strip of input.plan.strips()) {
     checkSizes(input, strip);
     for (const { form, range } of strip.pieces) {
-      // units without bytes need no codec
-      if (range === undefined || sound.has(form)) continue;
-      checkDecodable(form);
-      sound.add(form);
+      if (sound.has(form)) continue;
+      checkDecodable(form, range === undefined);
+      if (range !== undefined) sound.add(form);
     }
     const fresh = strip.pieces.flatMap(({ range }) => (range === undefined || ranges.has(keyOf(range)) ? [] : [range]));
     const bytes = fresh.reduce((sum, { start, end }) => sum + end - start, 0);

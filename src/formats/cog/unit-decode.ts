@@ -8,7 +8,7 @@ import { decodeZstd } from "./codec/zstd.ts";
 import type { TiffImage } from "./image.ts";
 import { unpredict } from "./predictor.ts";
 import type { SampleType } from "./sample-type.ts";
-import { compressionName, PHOTOMETRIC } from "./tags.ts";
+import { compressionName, isCompression, PHOTOMETRIC } from "./tags.ts";
 import { widen } from "./widen.ts";
 
 /** An image's way of storing units, made once. */
@@ -27,10 +27,11 @@ export interface UnitForm {
 
 const DECODED: readonly number[] = [1, 5, 7, 8, 32773, 32946, 34887, 34926, 50000];
 
-/** Throws `unsupported` naming what these images need. */
-export function checkDecodable({ image, type }: Pick<UnitForm, "image" | "type">): void {
+/** Throws `unsupported` naming what the units need: all that have bytes, or with `sparse` those that have none. */
+export function checkDecodable({ image, type }: UnitForm, sparse = false): void {
   const { compression, photometric, predictor } = image;
   const name = compressionName(compression);
+  if (sparse && isCompression(compression)) return;
   if (!DECODED.includes(compression)) {
     throw new RiffleError("unsupported", `TIFF compression ${name} (${compression}) cannot be decoded`, {
       facts: { compression, name },
