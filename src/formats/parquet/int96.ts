@@ -1,6 +1,6 @@
 import { BufferType, Data, DataType, type Timestamp } from "apache-arrow";
 import { RiffleError } from "../../errors.ts";
-import { isValid, validityOf } from "./take-rows.ts";
+import { isValid, validityOf } from "./extract-field.ts";
 import { int96Type, mapLeaves } from "./plain-types.ts";
 
 const BYTES = 12;
@@ -32,7 +32,7 @@ export function int96Column(
 ): Data {
   let leaf = 0;
   const convert = (part: Data, type: DataType): Data => {
-    const own = part.type as DataType;
+    const own = part.type;
     if (!DataType.isStruct(own) && part.children.length === 0) {
       return leaves.isInt96(leaf++) ? timestamps(part, { type: type as Timestamp, what: leaves.what }) : part;
     }
