@@ -36,6 +36,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head, tail }) => startsWith(head, "PAR1") && endsWith(tail, "PAR1"),
     mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet"],
     extensions: [".parquet", ".geoparquet"],
+    load: async () => (await import("./parquet/module.ts")).parquet,
   },
   {
     name: "tiff",
