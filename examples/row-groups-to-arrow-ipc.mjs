@@ -1,6 +1,7 @@
 // Chosen rows and columns of a Parquet file as an Arrow IPC stream on stdout: a row group at a time, in memory bounded by one.
 //
 //   node examples/row-groups-to-arrow-ipc.mjs ghcr.io/eo/trips:v1 trips.parquet "fare > 50" id,fare > fares.arrows
+import { pipeline } from "node:stream/promises";
 import { RecordBatchStreamWriter } from "apache-arrow";
 import { open, parsePredicate } from "rifflefs";
 
@@ -20,11 +21,8 @@ try {
   const { requests, bytesNeeded, pruned } = await table.plan(query);
   console.error(`${requests} requests, ${bytesNeeded} bytes`);
   for (const { what, total, kept } of pruned) console.error(`${what}: ${kept} of ${total}`);
-  // A writer that takes an async iterable asks for the next batch when the last has left.
-  const stream = RecordBatchStreamWriter.writeAll(table.scan(query)).toNodeStream();
-  for await (const piece of stream) {
-    if (!process.stdout.write(piece)) await new Promise((resolve) => process.stdout.once("drain", resolve));
-  }
+  // The next batch is decoded when the last has left.
+  await pipeline(table.scan(query), RecordBatchStreamWriter.throughNode(), process.stdout, { end: false });
   await table.close();
 } finally {
   await artifact.close();

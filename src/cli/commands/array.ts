@@ -31,8 +31,8 @@ export const run: Run = async ([reference = "", path = ""], flags, context) => {
       words: { ...query },
       format,
       open: (artifact, file, options) => artifact.array(file, options),
-      answer: async (blocks, _, sink) => {
-        for await (const piece of writeArray(blocks, format)) await sink.bytes(piece);
+      answer: async (reader, sink) => {
+        for await (const piece of writeArray(reader.scan(query), format)) await sink.bytes(piece);
         return {};
       },
     },

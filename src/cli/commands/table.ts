@@ -72,18 +72,20 @@ export const run: Run = async ([reference = "", path = ""], flags, context) => {
   const { query, words } = await queryOf(flags);
   const format = formatOf(flags, context);
   const forEyes = isForEyes(flags, context);
+  // One row more than is shown tells that there is more.
+  const scanned = forEyes ? { ...query, limit: query.limit ?? ROWS_SHOWN + 1 } : query;
   return ask(
     {
       reference,
       path,
-      // One row more than is shown tells that there is more.
-      query: forEyes ? { ...query, limit: query.limit ?? ROWS_SHOWN + 1 } : query,
+      query: scanned,
       words,
       format,
       open: (artifact, file, options) => artifact.table(file, options),
-      answer: async (found, { metadata }, output) => {
+      answer: async (reader, output) => {
         const { writeTable } = await import("../table/write-table.ts");
-        const { schema, batches } = await resultOf(found, { metadata, query });
+        const { metadata } = reader;
+        const { schema, batches } = await resultOf(reader.scan(scanned), { metadata, query });
         const view = forEyes ? { view: viewOf(metadata, query, context) } : {};
         return { rows: await writeTable(batches, { format: forEyes ? "aligned" : format, output, schema, ...view }) };
       },

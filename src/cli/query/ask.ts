@@ -24,6 +24,7 @@ export interface Question<Metadata, Query, Batch> {
   readonly words: QueryWords;
   /** Of the answer. */
   readonly format: string;
+  /** A reader without state of its own: it is copied. */
   readonly open: (
     artifact: Artifact,
     path: string,
@@ -31,7 +32,6 @@ export interface Question<Metadata, Query, Batch> {
   ) => Promise<FormatReader<Metadata, Query, Batch>>;
   /** Writes the answer, in bounded memory where the format allows it. Answers what is to be told of it beside its bytes. */
   readonly answer: (
-    batches: AsyncIterable<Batch>,
     reader: FormatReader<Metadata, Query, Batch>,
     output: Output,
   ) => Promise<Readonly<Record<string, number>>>;
@@ -62,8 +62,11 @@ export async function ask<Metadata, Query, Batch>(
     isQuiet,
     totalBytes: async () => (await reader.plan(question.query, { signal })).bytesFetched,
   });
-  const batches = untilAborted(reader.scan(question.query, { signal }), signal);
-  const facts = await question.answer(batches, reader, destination).finally(() => progress.end());
+  const watched: FormatReader<Metadata, Query, Batch> = {
+    ...reader,
+    scan: (query, how) => untilAborted(reader.scan(query, { signal, ...how }), signal),
+  };
+  const facts = await question.answer(watched, destination).finally(() => progress.end());
   signal.throwIfAborted();
   await destination.finish();
   await tell(context, { path, question, destination, facts });

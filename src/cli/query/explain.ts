@@ -46,8 +46,7 @@ export function explainLines({ file, query, plan, size }: Explained): readonly s
 }
 
 function wordOf(value: unknown): string {
-  if (typeof value === "string") return value;
-  return Array.isArray(value) ? value.join(",") : JSON.stringify(value);
+  return typeof value === "object" && value !== null ? Object.values(value).join(",") : String(value);
 }
 
 function percent(part: number, whole: number): string {

@@ -54,7 +54,8 @@ export async function* scanRows(file: TypedFile, scan: Scan): AsyncGenerator<Rec
       }
     }
   }
-  if (given === 0) yield new RecordBatch(scan.schema);
+  // With one argument the constructor takes columns by name.
+  if (given === 0) yield new RecordBatch(scan.schema, undefined);
 }
 
 type Survivor = GroupRows & { readonly held: HeldBytes };
