@@ -64,6 +64,18 @@ export const FORMATS: readonly Format[] = [
     load: async () => (await import("./npy/npz.ts")).npz,
   },
   {
+    name: "zarr",
+    title: "Zarr",
+    index: "tail",
+    // The name of a metadata document in the directory of the archive; in a plain directory no bytes tell.
+    matches: ({ head, tail }) =>
+      startsWith(head, "PK\u0003\u0004") && ["zarr.json", ".zgroup", ".zarray"].some((name) => includes(tail, name)),
+    mediaTypes: ["application/vnd.zarr+zip", "application/vnd+zarr"],
+    extensions: [".zarr.zip", ".zarr"],
+    load: async () => (await import("./zarr/module.ts")).zarr,
+    loadDirectory: async () => (await import("./zarr/module.ts")).zarrDirectory,
+  },
+  {
     name: "safetensors",
     title: "safetensors",
     index: "head",
@@ -98,6 +110,10 @@ function firstMemberName(head: Uint8Array): string {
 
 function startsWith(bytes: Uint8Array, magic: string): boolean {
   return Buffer.from(bytes.subarray(0, magic.length)).toString("latin1") === magic;
+}
+
+function includes(bytes: Uint8Array, text: string): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(text, 0, "latin1");
 }
 
 function endsWith(bytes: Uint8Array, magic: string): boolean {

@@ -25,15 +25,13 @@ async function info(source: RangeSource, options: FormatOptions = {}): Promise<F
       values: Object.fromEntries(values),
       tensors: tensors.length,
       types: Object.fromEntries(types),
-      arrays: tensors
-        .slice(0, SHOWN_TENSORS)
-        .map(({ name, type, dimensions, start, end }) => ({
-          name,
-          type: type.name,
-          dimensions,
-          start,
-          bytes: end - start,
-        })),
+      arrays: tensors.slice(0, SHOWN_TENSORS).map(({ name, type, dimensions, start, end }) => ({
+        name,
+        type: type.name,
+        dimensions,
+        start,
+        bytes: end - start,
+      })),
     },
     notes: tensors.length > SHOWN_TENSORS ? [`the first ${SHOWN_TENSORS} of ${tensors.length} tensors are shown`] : [],
   };
