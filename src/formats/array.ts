@@ -4,7 +4,10 @@ export interface ArrayInfo {
   /** Path or key in the file; `""` for a file that holds one array without a name. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** As NumPy's `dtype.str`: `<f4`, `|u1`, `<U5`, `|O` for strings of any length; `bfloat16` and the like by name. */
+  /**
+   * As NumPy's `dtype.str`: `<f4`, `|u1`, `<U5`, `|O` for strings of any length, `bytes` for byte strings of
+   * any length (one character for each byte); `bfloat16` and the like by name.
+   */
   readonly dtype: string;
   /** Units that are read as one, where there are any. */
   readonly chunks?: readonly number[];

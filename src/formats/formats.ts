@@ -184,6 +184,8 @@ export const FORMATS: readonly Format[] = [
     matches: (probe) => zipNames(probe).some(isZarrDocument),
     mediaTypes: ["application/vnd.zarr", "application/vnd+zarr", "application/x-zarr"],
     extensions: [".zarr", ".zarr.zip", ".zr3"],
+    load: async () => (await import("./zarr/module.ts")).zarr,
+    loadDirectory: async () => (await import("./zarr/module.ts")).zarrDirectory,
   },
   {
     name: "zip",
