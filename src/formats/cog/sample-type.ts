@@ -28,7 +28,7 @@ const COMPLEX: Readonly<Record<string, SampleType>> = {
 };
 
 /**
- * Samples of odd widths are widened as GDAL widens them: to 8, 16 or 32 bits without sign, halves and 24-bit floats to
+ * Samples of odd widths are widened as GDAL widens them: to 8, 16 or 32 bits without sign (whatever the file says), halves and 24-bit floats to
  * `float32`, complex integers to `complex64`. Throws `unsupported` naming the type.
  */
 export function sampleType(image: TiffImage): SampleType {
@@ -57,8 +57,8 @@ function typeOf(bits: number, format: number): SampleType | undefined {
   if (format !== 1 && format !== 2 && format !== 4) return undefined;
   if (!whole && !(Number.isInteger(bits) && bits >= 1 && bits < 32)) return undefined;
   const bytes = wholeBytes(bits);
-  const kind = format === 2 ? "signed" : "unsigned";
-  return { name: `${kind === "signed" && whole ? "int" : "uint"}${bytes * 8}`, kind, bits, bytes };
+  const signed = format === 2 && whole;
+  return { name: `${signed ? "int" : "uint"}${bytes * 8}`, kind: signed ? "signed" : "unsigned", bits, bytes };
 }
 
 function wholeBytes(bits: number): 1 | 2 | 4 | 8 {

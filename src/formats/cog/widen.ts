@@ -92,10 +92,6 @@ function float24(bits: number): number {
   return (sign | ((1 - shift - 63 + 127) << 23) | (((fraction << shift) & 0xffff) << 7)) >>> 0;
 }
 
-function negativeValue(bits: number): RiffleError {
-  return new RiffleError("unsupported", `negative TIFF samples of ${bits} bits`);
-}
-
 /** The most significant bit first (FillOrder 1); 24 bits follow the file's byte order. */
 function widenIntegers(bytes: Uint8Array, { rows, output }: Widening): void {
   const { type, samplesPerRow } = rows;
@@ -103,13 +99,9 @@ function widenIntegers(bytes: Uint8Array, { rows, output }: Widening): void {
   const values =
     type.bytes === 1 ? output : type.bytes === 2 ? new Uint16Array(output.buffer) : new Uint32Array(output.buffer);
   const rowBytes = Math.ceil((samplesPerRow * bits) / 8);
-  // signed samples of odd widths are read as unsigned ones, which only those below zero would be wrong as
-  const negative = type.kind === "signed" ? 2 ** (bits - 1) : Infinity;
   if (bits === 24 && rows.littleEndian) {
     for (let i = 0; i < values.length; i += 1) {
-      const value = (bytes[i * 3] ?? 0) | ((bytes[i * 3 + 1] ?? 0) << 8) | ((bytes[i * 3 + 2] ?? 0) << 16);
-      if (value >= negative) throw negativeValue(bits);
-      values[i] = value;
+      values[i] = (bytes[i * 3] ?? 0) | ((bytes[i * 3 + 1] ?? 0) << 8) | ((bytes[i * 3 + 2] ?? 0) << 16);
     }
     return;
   }
@@ -125,9 +117,7 @@ function widenIntegers(bytes: Uint8Array, { rows, output }: Widening): void {
       }
       has -= bits;
       const unit = 2 ** has;
-      const value = Math.floor(held / unit);
-      if (value >= negative) throw negativeValue(bits);
-      values[i] = value;
+      values[i] = Math.floor(held / unit);
       held %= unit;
     }
   }
