@@ -132,6 +132,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "LASF"),
     mediaTypes: ["application/vnd.las", "application/vnd.laszip", "application/vnd.laszip+copc"],
     extensions: [".las", ".laz"],
+    load: async () => (await import("./las/module.ts")).las,
   },
   {
     name: "jpeg2000",
