@@ -80,9 +80,8 @@ async function readRecords(
 
 /** The public header and the records behind it, in one request of 64 KiB for most files. */
 export async function readLasHeader(source: RangeSource, options: FormatOptions = {}): Promise<LasFile> {
-  const { maxBytes: _, ...how } = options;
   const pieces = piecesOf(source, {
-    ...how,
+    ...options,
     what: "LAS file",
     firstBytes: FIRST_READ_BYTES,
     laterBytes: FIRST_READ_BYTES,
