@@ -140,6 +140,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "LASF"),
     mediaTypes: ["application/vnd.las", "application/vnd.laszip", "application/vnd.laszip+copc"],
     extensions: [".las", ".laz"],
+    load: async () => (await import("./las/module.ts")).las,
   },
   {
     name: "jpeg2000",
@@ -148,6 +149,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "\0\0\0\x0cjP  \r\n\x87\n") || startsWith(head, "\xff\x4f\xff\x51"),
     mediaTypes: ["image/jp2", "image/jpx", "image/jpm", "image/j2c"],
     extensions: [".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"],
+    load: async () => (await import("./jpeg2000/module.ts")).jpeg2000,
   },
   {
     name: "sqlite",
@@ -156,6 +158,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "SQLite format 3\0"),
     mediaTypes: ["application/vnd.sqlite3", "application/x-sqlite3", "application/geopackage+sqlite3"],
     extensions: [".sqlite", ".sqlite3", ".gpkg", ".mbtiles", ".db"],
+    load: async () => (await import("./sqlite/module.ts")).sqlite,
   },
   {
     name: "duckdb",
@@ -164,6 +167,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "DUCK", 8),
     mediaTypes: ["application/vnd.duckdb", "application/x-duckdb"],
     extensions: [".duckdb", ".ddb", ".db"],
+    load: async () => (await import("./duckdb/module.ts")).duckdb,
   },
   {
     name: "npz",

@@ -58,9 +58,8 @@ export async function walkMessages(
   options: FormatOptions = {},
 ): Promise<GribWalk> {
   const { size } = source;
-  const { maxBytes: _, ...how } = options;
   const pieces = piecesOf(source, {
-    ...how,
+    ...options,
     what: "GRIB file",
     firstBytes: FIRST_READ_BYTES,
     laterBytes: LATER_READ_BYTES,

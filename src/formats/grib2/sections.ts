@@ -44,6 +44,14 @@ const LAST_COMMON_PRODUCT = 15;
 
 const twoDigits = (value: number): string => String(value).padStart(2, "0");
 
+/** By number of section. */
+const TELLERS: Readonly<Record<number, (view: DataView, discipline: number) => GribField>> = {
+  1: identification,
+  3: grid,
+  4: product,
+  5: packing,
+};
+
 function identification(view: DataView): GribField {
   if (view.byteLength < 21) return {};
   const [month, day, hour, minute, second] = [14, 15, 16, 17, 18].map((at) => twoDigits(view.getUint8(at)));
@@ -101,7 +109,8 @@ export async function parseSections(
   const indicator = await pieces.read({ start, end: start + INDICATOR_BYTES });
   const discipline = indicator[6] ?? 0;
   const fields: GribField[] = [];
-  let known: GribField = {};
+  // Sections that are not repeated hold for the fields that follow.
+  const told = new Map<number, GribField>();
   let at = start + INDICATOR_BYTES;
   for (let count = 0; count < MAX_SECTIONS && at + SECTION_HEADER_BYTES <= end; count += 1) {
     const until = Math.min(end, at + READ_SECTION_BYTES);
@@ -113,12 +122,10 @@ export async function parseSections(
       throw new RiffleError("malformed", `the GRIB message at byte ${start} is broken: a section of ${length} bytes`);
     }
     const number = bytes[4] ?? 0;
-    const view = viewOf(bytes.subarray(0, length));
-    if (number === 1) known = { ...known, ...identification(view) };
-    else if (number === 3) known = { ...known, ...grid(view) };
-    else if (number === 4) known = { ...known, ...product(view, discipline) };
-    else if (number === 5) known = { ...known, ...packing(view) };
-    else if (number === DATA_SECTION) fields.push(known);
+    const tell = TELLERS[number];
+    if (tell !== undefined) told.set(number, tell(viewOf(bytes.subarray(0, length)), discipline));
+    else if (number === DATA_SECTION)
+      fields.push(Object.fromEntries([...told.values()].flatMap((facts) => Object.entries(facts))));
     at += length;
   }
   return fields;

@@ -111,14 +111,12 @@ function checkHeader(header: Header, size: number): void {
 
 /** Header and root directory, in one request of 16 KiB (two where the root does not follow the header). */
 export async function openArchive(source: RangeSource, options: FormatOptions = {}): Promise<Archive> {
-  const { maxBytes = MAX_DIRECTORY_BYTES, signal, priority } = options;
   const pieces = piecesOf(source, {
+    ...options,
     what: "PMTiles archive",
     firstBytes: FIRST_READ_BYTES,
     laterBytes: 0,
-    maxBytes: Math.min(maxBytes, MAX_DIRECTORY_BYTES),
-    ...(signal !== undefined && { signal }),
-    ...(priority !== undefined && { priority }),
+    maxBytes: Math.min(options.maxBytes ?? MAX_DIRECTORY_BYTES, MAX_DIRECTORY_BYTES),
   });
   const bytes = await pieces.read({ start: 0, end: Math.min(HEADER_BYTES, source.size) });
   const version = startsWith(bytes, "PMTiles")
