@@ -118,11 +118,13 @@ interface Decoded {
 
 function batchOf(file: ParquetFile, { ipc, leaves, rows }: Decoded): RecordBatch {
   const reader = RecordBatchReader.from(ipc).open();
+  // The reader forgets it at its end.
+  const { schema } = reader;
   const batches = [...reader];
   const found = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const [first] = batches;
   // Without rows, Arrow's reader makes up a batch that does not hold together.
-  const batch = found === 0 || first === undefined ? emptyBatch(reader.schema) : first;
+  const batch = found === 0 || first === undefined ? emptyBatch(schema) : first;
   if (found !== rows || batches.length > 1) {
     throw new RiffleError(
       "malformed",
