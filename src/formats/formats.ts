@@ -21,8 +21,6 @@ export interface Format {
   readonly index: "head" | "tail";
   /** Whether the content is of this format; undefined where no bytes tell (CSV). */
   readonly matches?: (probe: Probe) => boolean;
-  /** For an index at the tail: whether a file that ends so may be of this format, its head being unknown. */
-  readonly mayEnd?: (tail: Uint8Array) => boolean;
   readonly mediaTypes: readonly string[];
   /** With the dot, lower case. */
   readonly extensions: readonly string[];
@@ -36,7 +34,6 @@ export const FORMATS: readonly Format[] = [
     title: "Apache Parquet",
     index: "tail",
     matches: ({ head, tail }) => startsWith(head, "PAR1") && endsWith(tail, "PAR1"),
-    mayEnd: (tail) => endsWith(tail, "PAR1"),
     mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet"],
     extensions: [".parquet", ".geoparquet"],
     load: async () => (await import("./parquet/module.ts")).parquet,
