@@ -2,6 +2,7 @@ import type { ByteRange } from "../bytes/range.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import type { CachedSource } from "../fetch/cached-source.ts";
 import { likelyFormats } from "../formats/detect.ts";
+import type { FormatName } from "../formats/format.ts";
 import { FORMATS, type Format, type FormatHint, type Probe } from "../formats/formats.ts";
 import type { ExtentTables } from "./extent-tables.ts";
 
@@ -14,8 +15,8 @@ export interface ContentExtentsParts {
 /** Less of a file's start or end than this may not show its magic. */
 const MIN_MAGIC_BYTES = 8;
 const NOTHING = new Uint8Array(0);
-/** What modules read first of an index at that end (`HEAD_BYTES` of TIFF, `TAIL_BYTES` of Parquet). */
-const FIRST_READ_BYTES: Readonly<Record<Format["index"], number>> = { head: 16 * 1024, tail: 64 * 1024 };
+/** What the modules of these formats read first (`HEAD_BYTES`, `TAIL_BYTES`); programs begin there too, at once. */
+const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 16 * 1024, parquet: 64 * 1024 };
 
 /**
  * Gives a content the units of its format. By name or media type when it is first named, by magic when a first read happens to
@@ -34,7 +35,9 @@ export class ContentExtents {
     if (this.#isSettled) return;
     const { entry } = this.#parts;
     if (entry.heldBytes === entry.size) return this.#settle();
-    for (const format of likelyFormats(hint)) if (format.load !== undefined) return this.#use(format);
+    // What has no magic (CSV) has no index either.
+    const format = likelyFormats(hint).find((each) => each.load !== undefined && each.matches !== undefined);
+    if (format !== undefined) this.#use(format);
   }
 
   /** A read was answered. */
@@ -61,9 +64,9 @@ export class ContentExtents {
     this.#settle();
     const { source, tables } = this.#parts;
     const { signal } = this.#controller;
-    if (!tables.has(source.id)) {
+    const bytes = tables.has(source.id) ? undefined : FIRST_READ_BYTES[format.name];
+    if (bytes !== undefined) {
       // Asked for before the module is loaded, so that the program's own first read waits for the same request.
-      const bytes = FIRST_READ_BYTES[format.index];
       const start = format.index === "head" ? 0 : Math.max(0, source.size - bytes);
       void source.read({ start, end: start + bytes }, { priority: "metadata", signal }).catch(() => undefined);
     }
@@ -73,7 +76,7 @@ export class ContentExtents {
   }
 }
 
-function isLike({ index, matches, mayEnd }: Format, probe: Probe): boolean {
-  if (index === "head") return probe.head.length > 0 && matches?.(probe) === true;
-  return probe.tail.length > 0 && mayEnd?.(probe.tail) === true;
+/** Whether the end that the index lies at was seen and shows the magic; the other end may be unknown. */
+function isLike({ index, matches }: Format, probe: Probe): boolean {
+  return probe[index].length > 0 && matches?.(probe) === true;
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { rangeLength } from "../bytes/range.ts";
+import { clip, rangeLength } from "../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../bytes/source.ts";
 import { RiffleError } from "../errors.ts";
 import { NO_EXTENTS, type ExtentTable } from "../formats/extents.ts";
@@ -16,6 +16,8 @@ const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 const EMPTY_BYTES = 256;
 /** A larger index is not worth what it costs before the first unit is read. */
 const MAX_INDEX_BYTES = 16 * 1024 * 1024;
+/** Dependent reads of an index: a chain of directories. What needs more is known too late. */
+const MAX_INDEX_READS = 16;
 /** An index that is parsed at once: some 20 ms of the thread that all misses go through. A larger one goes to a thread. */
 const LIGHT_INDEX_BYTES = 256 * 1024;
 
@@ -75,8 +77,12 @@ export class ExtentTables {
 /** The source, up to the bytes of a light index; from then on reads reject. */
 function lightSource(source: RangeSource): { readonly source: RangeSource; readonly isHeavy: () => boolean } {
   let bytes = 0;
+  let reads = 0;
   const take = (asked: number): void => {
     bytes += asked;
+    reads += 1;
+    if (reads > MAX_INDEX_READS)
+      throw new RiffleError("malformed", `its index takes more than ${MAX_INDEX_READS} reads`);
     if (bytes > LIGHT_INDEX_BYTES) throw new RiffleError("aborted", "the index is large");
   };
   return {
@@ -85,11 +91,11 @@ function lightSource(source: RangeSource): { readonly source: RangeSource; reado
       id: source.id,
       size: source.size,
       read: async (range, options) => {
-        take(rangeLength(range));
+        take(rangeLength(clip(range, source.size)));
         return source.read(range, metadata(options));
       },
       readMany: async (ranges, options) => {
-        take(ranges.reduce((sum, range) => sum + rangeLength(range), 0));
+        take(ranges.reduce((sum, range) => sum + rangeLength(clip(range, source.size)), 0));
         return source.readMany(ranges, metadata(options));
       },
     },

@@ -71,7 +71,8 @@ export class ExtentFollower {
       this.#take(row, range, { units, early });
       if (isNews) begun.push(item);
     }
-    for (const item of begun) this.#announce(item, { units, early });
+    let room = MAX_EARLY_BYTES;
+    for (const item of begun) room = this.#announce(item, { units, early, room });
     this.#watched = this.#watched.filter((item) => this.#state[item] === 1);
     return { units, early };
   }
@@ -115,9 +116,12 @@ export class ExtentFollower {
     into.early.push(...ahead);
   }
 
-  /** Adds what is likely to be read after `item`. */
-  #announce(item: number, into: { readonly units: ByteRange[]; readonly early: ByteRange[] }): void {
-    let room = MAX_EARLY_BYTES;
+  /** Adds what is likely to be read after `item`, as far as there is room; answers what room is left. */
+  #announce(
+    item: number,
+    into: { readonly units: ByteRange[]; readonly early: ByteRange[]; readonly room: number },
+  ): number {
+    let { room } = into;
     let together = MAX_UNIT_BYTES - rangeLength(this.#itemRange(item));
     let reached = this.#items.ends[item] ?? 0;
     for (const next of predictItems(item, { items: this.#items, state: this.#state })) {
@@ -137,6 +141,7 @@ export class ExtentFollower {
       }
       (follows ? into.units : into.early).push(range);
     }
+    return room;
   }
 
   #isLikeWhole(next: number, item: number): boolean {

@@ -96,8 +96,10 @@ function sameColumns(item: number, pattern: PatternState): readonly number[] {
   const wanted = Math.max(0, Math.min(MAX_AHEAD_ITEMS, seen - 2) - lead);
   const columns = groupOf(item, pattern).filter((each) => each === item || wasInTwoBefore(each, pattern));
   const ahead = columns.filter((each) => state[each] === 0);
+  // A reader that goes backwards has its future behind it.
+  const last = wanted > 0 && steps <= MAX_AHEAD_ITEMS ? steps + wanted : 0;
   let heads: readonly number[] = columns;
-  for (let step = 0; step < steps + wanted && wanted > 0; step++) {
+  for (let step = 0; step < last; step++) {
     heads = heads.flatMap((each) => ((items.behind[each] ?? -1) < 0 ? [] : [items.behind[each] ?? -1]));
     ahead.push(...heads);
   }
