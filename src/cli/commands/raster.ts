@@ -106,7 +106,7 @@ export const run: Run = async ([reference = "", path = ""], flags, context) => {
   const scale = parseScale(flags.text("scale"));
   const output = flags.text("output");
   const format = formatOf(flags, query);
-  if (scale.kind !== "percentiles" && format !== "png") {
+  if (scale !== undefined && format !== "png") {
     throw new RiffleError("usage", `--scale is given for ${format}, which keeps the values`, { hint: "--format png" });
   }
   if (!flags.on("explain")) checkStdout(context, { output, format, kind: "binary" });
