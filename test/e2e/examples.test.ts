@@ -70,7 +70,11 @@ test("a tensor of a model", async () => {
 });
 
 test("row groups as an Arrow IPC stream", async () => {
-  const { stdout, stderr } = await example("row-groups-to-arrow-ipc.mjs", ["trips.parquet", "id >= 2990 AND fare < 752", "fare,id"]);
+  const { stdout, stderr } = await example("row-groups-to-arrow-ipc.mjs", [
+    "trips.parquet",
+    "id >= 2990 AND fare < 752",
+    "fare,id",
+  ]);
   const table = tableFromIPC(stdout);
   expect(table.schema.fields.map(({ name }) => name)).toEqual(["fare", "id"]);
   expect([...(table.getChild("id") ?? [])]).toEqual(Array.from({ length: 18 }, (_, at) => 2990 + at));

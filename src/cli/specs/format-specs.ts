@@ -78,7 +78,10 @@ are shown as an aligned table; into a pipe goes CSV.`,
         about: "of the result (default: by the output's ending, else tiff)",
         choices: ["tiff", "png", "npy"],
       },
-      { flags: "--scale <how>", about: "for png: percentiles, none, or MIN,MAX (default: percentiles, and none for 8-bit colours)" },
+      {
+        flags: "--scale <how>",
+        about: "for png: percentiles, none, or MIN,MAX (default: percentiles, and none for 8-bit colours)",
+      },
       ...ANSWER_FLAGS,
     ],
     examples: [
