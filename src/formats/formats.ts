@@ -66,6 +66,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head, tail }) => startsWith(head, "ARROW1\0\0") || endsWith(tail, "ARROW1"),
     mediaTypes: ["application/vnd.apache.arrow.file"],
     extensions: [".arrow", ".feather", ".ipc"],
+    load: async () => (await import("./arrow/module.ts")).arrow,
   },
   {
     name: "flatgeobuf",
