@@ -208,6 +208,7 @@ export const FORMATS: readonly Format[] = [
     allows: isJsonLines,
     mediaTypes: ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines"],
     extensions: [".ndjson", ".jsonl", ".geojsonl", ".ndgeojson"],
+    load: async () => (await import("./ndjson/module.ts")).ndjson,
   },
   {
     name: "csv",

@@ -1,4 +1,4 @@
-import { DataType, type RecordBatch } from "apache-arrow";
+import type { DataType, RecordBatch } from "apache-arrow";
 import { rangeLength, type ByteRange } from "../../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { recordBatch } from "../build/record-batch.ts";
