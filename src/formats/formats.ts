@@ -71,6 +71,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head, tail }) => startsWith(head, "ARROW1\0\0") || endsWith(tail, "ARROW1"),
     mediaTypes: ["application/vnd.apache.arrow.file"],
     extensions: [".arrow", ".feather", ".ipc"],
+    load: async () => (await import("./arrow/module.ts")).arrow,
   },
   {
     name: "flatgeobuf",
@@ -225,6 +226,7 @@ export const FORMATS: readonly Format[] = [
     allows: isJsonLines,
     mediaTypes: ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines"],
     extensions: [".ndjson", ".jsonl", ".geojsonl", ".ndgeojson"],
+    load: async () => (await import("./ndjson/module.ts")).ndjson,
   },
   {
     name: "csv",

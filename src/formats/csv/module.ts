@@ -1,4 +1,3 @@
-import { BLOCK_BYTES } from "../text/blocks.ts";
 import type { FileInfo, FormatModule } from "../format.ts";
 import { tableColumns } from "../table-columns.ts";
 import { csvTable, openCsv } from "./reader.ts";
@@ -7,11 +6,9 @@ const DELIMITER_NAMES: Readonly<Record<string, string>> = { ",": "comma", ";": "
 
 export const csv: FormatModule = {
   info: async (source, options): Promise<FileInfo> => {
-    const { dialect, schema, hasHeader, rows } = await openCsv(source, options);
+    const { dialect, schema, hasHeader, isWhole, rowsAtHand } = await openCsv(source, options);
     const notes = [
-      ...(source.size > BLOCK_BYTES
-        ? ["types are told from the first MiB; a later value that does not fit is an error"]
-        : []),
+      ...(!isWhole ? ["types are told from the first MiB; a later value that does not fit is an error"] : []),
       "rows can only be found by reading all that lies before them",
     ];
     return {
@@ -20,7 +17,7 @@ export const csv: FormatModule = {
       facts: {
         delimiter: DELIMITER_NAMES[dialect.delimiter] ?? dialect.delimiter,
         header: hasHeader,
-        rows: rows ?? null,
+        rows: isWhole ? rowsAtHand : null,
         columns: tableColumns(schema).map(({ name, type }) => ({ name, type })),
       },
       notes,

@@ -3,13 +3,13 @@ import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { columnData, type ColumnValue } from "../build/column-data.ts";
 import { recordBatch } from "../build/record-batch.ts";
-import type { FormatOptions, ReadPlan } from "../format.ts";
-import { readPlan } from "../read-plan.ts";
+import type { FormatOptions } from "../format.ts";
 import { bindRows } from "../rows.ts";
 import { refuseBox, tableColumns } from "../table-columns.ts";
 import type { TableQuery, TableReader } from "../table.ts";
 import { BLOCK_BYTES, rowBlocks, type RowBlock } from "../text/blocks.ts";
 import { parserOf } from "../text/kinds.ts";
+import { textPlan } from "../text/text-plan.ts";
 import { QUOTE, sniffDialect, type Dialect } from "./dialect.ts";
 import { evenRecords, lineOf, parseRecords, type CsvRecord } from "./records.ts";
 import { tableShape, type TableShape } from "./table-shape.ts";
@@ -18,8 +18,9 @@ export interface CsvFile extends TableShape {
   readonly dialect: Dialect;
   /** The first block as it was read. */
   readonly first: Uint8Array;
-  /** Rows without the header, when the first block is all of the file. */
-  readonly rows: number | undefined;
+  readonly isWhole: boolean;
+  /** Rows without the header that the first block holds whole. */
+  readonly rowsAtHand: number;
 }
 
 /** Reads the first block and tells delimiter, header and types from it. */
@@ -29,16 +30,20 @@ export async function openCsv(source: RangeSource, options: FormatOptions = {}):
   const { dialect, rows: sample } = sniffDialect(first, { isWhole, id: source.id });
   const records = sampleRecords(sample, dialect);
   const shape = tableShape(records);
-  return { dialect, first, ...shape, rows: isWhole ? records.length - (shape.hasHeader ? 1 : 0) : undefined };
+  return { dialect, first, ...shape, isWhole, rowsAtHand: records.length - (shape.hasHeader ? 1 : 0) };
 }
 
 /** A CSV file as a table. Everything is told from the first block; a later value that does not fit is `malformed` with its line. */
 export async function csvTable(source: RangeSource, options: FormatOptions = {}): Promise<TableReader> {
   const file = await openCsv(source, options);
   return {
-    metadata: { format: "csv", columns: tableColumns(file.schema), rows: file.rows },
+    metadata: { format: "csv", columns: tableColumns(file.schema), rows: file.isWhole ? file.rowsAtHand : undefined },
     extents: () => [],
-    plan: async (query) => planCsv(source, { file, query, options }),
+    plan: async (query) => {
+      refuseBox(query, "csv");
+      bindRows(file.schema, query);
+      return textPlan(source, { firstBytes: file.first.length, rowsAtHand: file.rowsAtHand, query, options });
+    },
     scan: (query, how = {}) => {
       refuseBox(query, "csv");
       const bound = bindRows(file.schema, query);
@@ -47,29 +52,6 @@ export async function csvTable(source: RangeSource, options: FormatOptions = {})
     close: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   };
-}
-
-interface Planned {
-  readonly file: CsvFile;
-  readonly query: TableQuery;
-  readonly options: FormatOptions;
-}
-
-/** The first block was read to know the columns. A limit ends the reading somewhere that only reading tells: all of it is planned. */
-function planCsv(source: RangeSource, { file, query, options }: Planned): ReadPlan {
-  refuseBox(query, "csv");
-  bindRows(file.schema, query);
-  const indexBytes = file.first.length;
-  const isMet = query.where === undefined && query.limit !== undefined && query.limit <= (rowsAtHand(file) ?? 0);
-  const rest = { start: indexBytes, end: source.size };
-  const ranges = isMet || rest.start >= rest.end ? [] : [{ range: rest, purpose: "rows" }];
-  return readPlan({ ranges, indexBytes }, options);
-}
-
-function rowsAtHand({ rows, first, dialect, hasHeader }: CsvFile): number {
-  if (rows !== undefined) return rows;
-  const { rows: sample } = sniffDialect(first, { isWhole: false, id: "" });
-  return sampleRecords(sample, dialect).length - (hasHeader ? 1 : 0);
 }
 
 function sampleRecords(rows: Uint8Array, dialect: Dialect): readonly CsvRecord[] {

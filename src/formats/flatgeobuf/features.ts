@@ -4,7 +4,7 @@ import { viewOf } from "../binary.ts";
 import { columnData, type ColumnValue } from "../build/column-data.ts";
 import { recordBatch } from "../build/record-batch.ts";
 import type { BoundingBox } from "../table.ts";
-import { flatTable, flatVector, rootTable } from "./flatbuffer.ts";
+import { flatTable, flatVector, rootTable } from "../flatbuffer.ts";
 import { shapeOf } from "./geometry.ts";
 import type { FlatgeobufHeader } from "./header.ts";
 import { propertyValues } from "./properties.ts";

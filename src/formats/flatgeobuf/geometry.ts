@@ -1,7 +1,7 @@
 import { GeometryType } from "flatgeobuf/lib/mjs/flat-geobuf/geometry-type.js";
 import { RiffleError } from "../../errors.ts";
 import { geometryTypeOf } from "./codes.ts";
-import { flatTables, flatUint8, flatVector, type FlatTable, type FlatVector } from "./flatbuffer.ts";
+import { flatTables, flatUint8, flatVector, type FlatTable, type FlatVector } from "../flatbuffer.ts";
 
 /** A geometry as the simple feature model has it: coordinates, or rings, or parts that are geometries of their own. */
 export interface Shape {

@@ -17,7 +17,7 @@ import {
   flatVector,
   rootTable,
   type FlatTable,
-} from "./flatbuffer.ts";
+} from "../flatbuffer.ts";
 
 /** A header and the upper levels of its index; what detection has read already. */
 export const HEAD_BYTES: number = 64 * 1024;

@@ -1,5 +1,5 @@
-import { RiffleError } from "../../errors.ts";
-import { validUtf8, viewOf } from "../binary.ts";
+import { RiffleError } from "../errors.ts";
+import { validUtf8, viewOf } from "./binary.ts";
 
 /**
  * A table in a FlatBuffers buffer (https://flatbuffers.dev/internals), read field by field with every offset checked: the
@@ -36,6 +36,10 @@ export function flatUint16(table: FlatTable, id: number, absent: number): number
 
 export function flatInt32(table: FlatTable, id: number, absent: number): number {
   return scalar(table, id, (at) => table.view.getInt32(at, true)) ?? absent;
+}
+
+export function flatInt64(table: FlatTable, id: number): bigint {
+  return scalar(table, id, (at) => table.view.getBigInt64(at, true)) ?? 0n;
 }
 
 export function flatUint64(table: FlatTable, id: number): bigint {
