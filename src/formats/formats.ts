@@ -7,11 +7,10 @@ import {
   isSafetensors,
   isText,
   isZarrDocument,
-  isZip,
   startsWith,
-  zipNames,
   type Probe,
 } from "./magic.ts";
+import { hidesNames, isZip, zipNames } from "./zip/probe.ts";
 
 export type { Probe } from "./magic.ts";
 
@@ -29,7 +28,7 @@ export interface Format {
   readonly index: "head" | "tail";
   /** Whether the content is of this format, by magic; undefined where no bytes tell (CSV). An end may not have been read. */
   readonly matches?: (probe: Probe) => boolean;
-  /** For formats without magic: whether the head does not contradict the hint. */
+  /** Whether the content does not contradict a hint: for formats without magic, and for zips that are too long to be told. */
   readonly allows?: (probe: Probe) => boolean;
   /** Lower case, without parameters. */
   readonly mediaTypes: readonly string[];
@@ -169,6 +168,7 @@ export const FORMATS: readonly Format[] = [
       const names = zipNames(probe);
       return names.length > 0 && names.every((name) => name.endsWith(".npy"));
     },
+    allows: hidesNames,
     mediaTypes: ["application/x-npz", "application/vnd.numpy.npz"],
     extensions: [".npz"],
   },
@@ -177,6 +177,7 @@ export const FORMATS: readonly Format[] = [
     title: "Zarr",
     index: "tail",
     matches: (probe) => zipNames(probe).some(isZarrDocument),
+    allows: hidesNames,
     mediaTypes: ["application/vnd.zarr", "application/vnd+zarr", "application/x-zarr"],
     extensions: [".zarr", ".zarr.zip", ".zr3"],
   },
