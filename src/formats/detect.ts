@@ -62,13 +62,18 @@ export async function detectFormat(
     const first = likely[0]?.index;
     await look(first === undefined ? ["head", "tail"] : [first]);
   }
-  const trusts = (format: Format): boolean => ends.has("head") && format.allows?.({ ...seen, size }) === true;
-  const early =
-    provenBy({ ...seen, size }, ends) ?? (likely[0]?.allows === undefined ? undefined : likely.find(trusts));
+  const verdict = (): Format | undefined => {
+    const probe = { ...seen, size };
+    const proven = provenBy(probe, ends);
+    if (proven !== undefined && proven.name !== "zip") return proven;
+    // Text, and a zip too long for its members to be seen, are what the hint says of them.
+    return likely.find((format) => ends.has(format.index) && format.allows?.(probe) === true) ?? proven;
+  };
+  const early = verdict();
   if (early !== undefined) return early;
   const missing = (["head", "tail"] as const).filter((end) => !ends.has(end));
   if (missing.length > 0) await look(missing);
-  return provenBy({ ...seen, size }, ends) ?? likely.find(trusts);
+  return verdict();
 }
 
 /**

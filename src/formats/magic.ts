@@ -1,4 +1,4 @@
-import { latin1, validUtf8, viewOf } from "./binary.ts";
+import { latin1, validUtf8 } from "./binary.ts";
 
 /** What detection looks at: the first and last bytes of a file, which may overlap; an end that was not read is empty. */
 export interface Probe {
@@ -41,48 +41,6 @@ export function gribStart(head: Uint8Array): number {
     if (head[at + 7] === 1 || head[at + 7] === 2) return at;
   }
   return -1;
-}
-
-const END_RECORD = "PK\x05\x06";
-const END_RECORD_BYTES = 22;
-const ZIP64_LOCATOR = "PK\x06\x07";
-const DIRECTORY_ENTRY = "PK\x01\x02";
-const DIRECTORY_ENTRY_BYTES = 46;
-const MAX_NAMES = 4096;
-
-/** The place of a zip end record whose numbers fit the file, in `tail`; -1 where there is none. */
-function endRecordIn({ tail, size }: Probe): number {
-  const text = latin1(tail);
-  const view = viewOf(tail);
-  for (let at = text.lastIndexOf(END_RECORD); at >= 0; at = at === 0 ? -1 : text.lastIndexOf(END_RECORD, at - 1)) {
-    if (at + END_RECORD_BYTES > tail.length) continue;
-    const directoryBytes = view.getUint32(at + 12, true);
-    const isWide = at >= 20 && startsWith(tail, ZIP64_LOCATOR, at - 20);
-    const place = size - tail.length + at;
-    if (!isWide && directoryBytes + view.getUint32(at + 16, true) > place) continue;
-    const first = at - directoryBytes;
-    // With 64 KiB to search, four equal bytes alone would turn up by chance in one file of 65,000.
-    if (isWide || directoryBytes === 0 || first < 0 || startsWith(tail, "PK", first)) return at;
-  }
-  return -1;
-}
-
-export function isZip(probe: Probe): boolean {
-  return ["PK\x03\x04", END_RECORD].some((magic) => startsWith(probe.head, magic)) || endRecordIn(probe) >= 0;
-}
-
-/** Names of members, as far as they are in the bytes read: enough to tell what kind of zip it is. */
-export function zipNames(probe: Probe): readonly string[] {
-  if (!isZip(probe)) return [];
-  const text = latin1(probe.tail);
-  const names: string[] = [];
-  for (let at = text.indexOf(DIRECTORY_ENTRY); at >= 0; at = text.indexOf(DIRECTORY_ENTRY, at + 1)) {
-    const start = at + DIRECTORY_ENTRY_BYTES;
-    if (start > text.length || names.length === MAX_NAMES) break;
-    const name = text.slice(start, start + viewOf(probe.tail).getUint16(at + 28, true));
-    if (!name.endsWith("/")) names.push(name);
-  }
-  return names;
 }
 
 const ZARR_DOCUMENTS = new Set(["zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata"]);

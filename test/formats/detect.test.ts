@@ -113,6 +113,39 @@ test.each([
   expect(source.bytes()).toBeLessThanOrEqual(2 * PROBE_BYTES);
 });
 
+/** A zip of empty stored members; its directory is longer than what detection reads. */
+function longZip(members: readonly string[]): Uint8Array {
+  const headers = (signature: number, bytes: number, nameAt: number): readonly Buffer[] =>
+    members.map((name) => {
+      const header = Buffer.alloc(bytes);
+      header.writeUInt32LE(signature);
+      header.writeUInt16LE(name.length, nameAt);
+      return Buffer.concat([header, Buffer.from(name)]);
+    });
+  const locals = Buffer.concat(headers(0x04034b50, 30, 26));
+  const directory = Buffer.concat(headers(0x02014b50, 46, 28));
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50);
+  end.writeUInt32LE(directory.length, 12);
+  end.writeUInt32LE(locals.length, 16);
+  return Buffer.concat([locals, directory, end]);
+}
+
+const chunks = Array.from({ length: 3000 }, (_, at) => `c/${at}/0/0`);
+
+test.each([
+  ["documents first, no hint", ["zarr.json", ...chunks], {}, "zarr", 2],
+  ["documents last", [...chunks, ".zgroup"], { name: "x.zip" }, "zarr", 1],
+  ["documents out of sight, by its name", [...chunks, "zarr.json", ...chunks], { name: "x.zarr.zip" }, "zarr", 1],
+  ["documents out of sight, without", [...chunks, "zarr.json", ...chunks], {}, "zip", 2],
+  ["only arrays", chunks.map((name) => `${name}.npy`), { name: "x.npz" }, "npz", 1],
+  ["something else, named npz", ["a.npy", "b.txt"], { name: "x.npz" }, "zip", 1],
+] as const)("a zip with %s", async (_, members, hint, expected, ends) => {
+  const source = loggedSource(longZip(members));
+  expect((await detectFormat(source, hint))?.name).toBe(expected);
+  expect(source.calls.flat().length).toBe(ends);
+});
+
 test("every row can be pointed at by an extension and a media type", () => {
   for (const { name, extensions, mediaTypes } of FORMATS) {
     for (const extension of extensions)

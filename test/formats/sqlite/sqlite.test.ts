@@ -7,6 +7,9 @@ import { sqlite } from "../../../src/formats/sqlite/module.ts";
 import { surviveDamage } from "../../support/damage.ts";
 import { loggedSource } from "../../support/logged-source.ts";
 
+/** SQLite's own command line, where it is installed. */
+const SQLITE = "sqlite3";
+
 /** A first page of 512 bytes with two rows of the schema. */
 function sample(): Buffer {
   const row = (type: string, name: string): Buffer => {
@@ -66,7 +69,7 @@ test("a real schema on many pages takes one more round trip", async (context) =>
     );
     const file = join(folder, "x.db");
     try {
-      execFileSync("sqlite3", [file, `pragma page_size=1024; ${tables.join(" ")} create index i on t0 (b);`]);
+      execFileSync(SQLITE, [file, `pragma page_size=1024; ${tables.join(" ")} create index i on t0 (b);`]);
     } catch {
       context.skip("there is no sqlite3 here");
     }

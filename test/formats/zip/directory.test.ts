@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { contains, isEmpty } from "../../../src/bytes/range.ts";
 import { memorySource } from "../../../src/bytes/source.ts";
 import { isRiffleError } from "../../../src/errors.ts";
 import { readZipDirectory, type ZipDirectory } from "../../../src/formats/zip/directory.ts";
-import { readMember } from "../../../src/formats/zip/member.ts";
+import { extentRanges } from "../../../src/formats/extents.ts";
+import { zip } from "../../../src/formats/zip/module.ts";
+import { memberRanges, readMember } from "../../../src/formats/zip/member.ts";
 import { describeFixtures, expectedUnits, fixtureBytes } from "../../support/expected.ts";
 import { surviveDamage } from "../../support/damage.ts";
 import { loggedSource } from "../../support/logged-source.ts";
@@ -93,6 +96,21 @@ describeFixtures("the content of every member", () => {
       if (member === undefined) throw new Error(`no ${name}`);
       await expect(readMember(source, member)).rejects.toMatchObject({ name: "RiffleError" });
     }
+  });
+});
+
+describeFixtures("extents hold the bytes of every member", () => {
+  test.each(expectedUnits("zip").filter(([, { outcome }]) => outcome === "list"))("%s", async (path) => {
+    const source = memorySource(path, fixtureBytes(path));
+    const { members } = await readZipDirectory(source);
+    const table = await zip.extents?.(source);
+    const units = table === undefined ? [] : extentRanges(table);
+    const ranges = await memberRanges(source, members).catch(() => []);
+    for (const range of ranges.filter((one) => !isEmpty(one))) {
+      expect(units.some((unit) => contains(unit, range))).toBe(true);
+    }
+    const { facts } = await zip.info(source);
+    expect(facts["members"]).toBe(members.length);
   });
 });
 
