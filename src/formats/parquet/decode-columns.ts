@@ -3,6 +3,7 @@ import { RiffleError } from "../../errors.ts";
 import type { ColumnRead } from "./column-read.ts";
 import { countRows } from "./coverage.ts";
 import type { RowRange } from "./column-index.ts";
+import { emptyBatch } from "./empty-batch.ts";
 import type { HeldBytes } from "./held-bytes.ts";
 import { int96Column, int96ColumnType } from "./int96.ts";
 import { MINI_START, type MiniColumn, type MiniFile } from "./mini-file.ts";
@@ -117,9 +118,13 @@ interface Decoded {
 
 function batchOf(file: ParquetFile, { ipc, leaves, rows }: Decoded): RecordBatch {
   const reader = RecordBatchReader.from(ipc).open();
+  // The reader forgets it at its end.
+  const { schema } = reader;
   const batches = [...reader];
   const found = batches.reduce((sum, batch) => sum + batch.numRows, 0);
-  const [batch = new RecordBatch(reader.schema)] = batches;
+  const [first] = batches;
+  // Without rows, Arrow's reader makes up a batch that does not hold together.
+  const batch = found === 0 || first === undefined ? emptyBatch(schema) : first;
   if (found !== rows || batches.length > 1) {
     throw new RiffleError(
       "malformed",

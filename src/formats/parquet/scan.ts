@@ -5,6 +5,7 @@ import { ahead } from "./ahead.ts";
 import { columnReads, readBytes, readRanges, type ColumnRead, type GroupRows } from "./column-read.ts";
 import { countRows, rowNumbers, rowRanges } from "./coverage.ts";
 import { decodeColumns } from "./decode-columns.ts";
+import { emptyBatch } from "./empty-batch.ts";
 import { extractField } from "./extract-field.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { groupOf, type TypedFile } from "./parquet-file.ts";
@@ -54,7 +55,7 @@ export async function* scanRows(file: TypedFile, scan: Scan): AsyncGenerator<Rec
       }
     }
   }
-  if (given === 0) yield new RecordBatch(scan.schema);
+  if (given === 0) yield emptyBatch(scan.schema);
 }
 
 type Survivor = GroupRows & { readonly held: HeldBytes };
