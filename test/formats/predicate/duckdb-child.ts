@@ -15,7 +15,7 @@ export async function duckdb(
   const { stdout } = await runWell(process.execPath, [program], { input, timeoutMs: 60_000 });
   return stdout
     .toString()
-    .trimEnd()
     .split("\n")
+    .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as DuckdbAnswer); // what the program writes
 }

@@ -12,7 +12,7 @@ import { equalityValues } from "../../../src/formats/predicate/equality-values.t
 import { matchRows } from "../../../src/formats/predicate/match-rows.ts";
 import { mayMatch, type ColumnBounds } from "../../../src/formats/predicate/may-match.ts";
 import { parsePredicate } from "../../../src/formats/predicate/parse-predicate.ts";
-import { takeRows, trueRows } from "../../../src/formats/predicate/take-rows.ts";
+import { trueRows } from "../../../src/formats/predicate/take-rows.ts";
 import { duckdb } from "./duckdb-child.ts";
 import { EVERY_TYPE, everyType } from "./every-type.ts";
 import { randomPredicate, seeded } from "./random-predicates.ts";
@@ -36,7 +36,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test(`random predicates are true for the rows that DuckDB finds (seed ${SEED})`, async () => {
   const random = seeded(SEED);
   const texts = Array.from({ length: QUERIES }, () => randomPredicate(EVERY_TYPE, random));
-  const answers = await duckdb(texts.map((text) => `SELECT r FROM '${path}' WHERE ${text} ORDER BY r`));
+  // A table in DuckDB's own memory is its best word: over files, its bloom filters miss zeros of the other sign.
+  const answers = await duckdb(
+    texts.map((text) => `SELECT r FROM t WHERE ${text} ORDER BY r`),
+    { setup: [`CREATE TABLE t AS ${everyType(ROWS)}`] },
+  );
   let found = 0;
   for (const [i, text] of texts.entries()) {
     const answer = answers[i];
@@ -52,9 +56,12 @@ test(`random predicates are true for the rows that DuckDB finds (seed ${SEED})`,
 
 async function rowsOf(text: string): Promise<readonly number[]> {
   const predicate = await parsePredicate(text);
+  const [first] = batches;
+  if (first === undefined) throw new Error("no batch");
+  const bound = bindPredicate(predicate, first.schema);
   return batches.flatMap((batch) => {
-    const kept = takeRows(batch, trueRows(matchRows(bindPredicate(predicate, batch.schema), batch)));
-    return [...(kept.getChild("r") ?? [])].map(Number);
+    const numbers = batch.data.children[0]?.values as Int32Array; // `r` is the first, and an INTEGER
+    return Array.from(trueRows(matchRows(bound, batch)), (row) => Number(numbers[row]));
   });
 }
 

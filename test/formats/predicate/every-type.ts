@@ -7,7 +7,7 @@ function nullable(salt: number, sql: string, modulo = 9): string {
 
 /** SQL of DuckDB for a table of every type that compares, with nulls, bounds and oddities; `r` numbers the rows. */
 export function everyType(rows: number): string {
-  const h = (salt: number, modulo: number): string => `(hash(i * 7 + ${salt}) % ${modulo})`;
+  const h = (salt: number, modulo: number): string => `(hash(i * 7 + ${salt}) % ${modulo})::BIGINT`;
   return `SELECT i::INTEGER AS r,
     ${nullable(1, `(${h(1, 256)} - 128)::TINYINT`)} AS i8,
     ${nullable(2, `(${h(2, 40)} - 20)::INTEGER`)} AS i32,
