@@ -1,10 +1,9 @@
 import type { ByteRange } from "../bytes/range.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import type { CachedSource } from "../fetch/cached-source.ts";
-import { likelyFormats } from "../formats/detect.ts";
 import type { FormatName } from "../formats/format.ts";
 import { FORMATS, type Format, type FormatHint, type Probe } from "../formats/formats.ts";
-import type { ExtentTables } from "./extent-tables.ts";
+import { unitFormat, type ExtentTables } from "./extent-tables.ts";
 
 export interface ContentExtentsParts {
   readonly source: CachedSource;
@@ -35,8 +34,7 @@ export class ContentExtents {
     if (this.#isSettled) return;
     const { entry } = this.#parts;
     if (entry.heldBytes === entry.size) return this.#settle();
-    // What has no magic (CSV) has no index either.
-    const format = likelyFormats(hint).find((each) => each.load !== undefined && each.matches !== undefined);
+    const format = unitFormat(hint);
     if (format !== undefined) this.#use(format);
   }
 

@@ -3,7 +3,8 @@ import { clip, rangeLength } from "../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../bytes/source.ts";
 import { RiffleError } from "../errors.ts";
 import { NO_EXTENTS, type ExtentTable } from "../formats/extents.ts";
-import type { Format } from "../formats/formats.ts";
+import { likelyFormats } from "../formats/detect.ts";
+import type { Format, FormatHint } from "../formats/formats.ts";
 import { ExtentsThread } from "./extents-thread.ts";
 
 export interface ExtentTablesOptions {
@@ -16,6 +17,8 @@ const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 const EMPTY_BYTES = 256;
 /** A larger index is not worth what it costs before the first unit is read. */
 const MAX_INDEX_BYTES = 16 * 1024 * 1024;
+/** Files of an artifact that are looked at by name when it is mounted. */
+const MAX_WARM_HINTS = 1000;
 /** Dependent reads of an index: a chain of directories. What needs more is known too late. */
 const MAX_INDEX_READS = 16;
 /** An index that is parsed at once: some 20 ms of the thread that all misses go through. A larger one goes to a thread. */
@@ -32,6 +35,18 @@ export class ExtentTables {
 
   constructor(options: ExtentTablesOptions) {
     this.#options = options;
+  }
+
+  /** Loads what the formats of these files take, so that their first opening does not wait for it. Looks at a thousand. */
+  warm(hints: Iterable<FormatHint>): void {
+    const formats = new Set<Format>();
+    let seen = 0;
+    for (const hint of hints) {
+      const format = unitFormat(hint);
+      if (format !== undefined) formats.add(format);
+      if ((seen += 1) >= MAX_WARM_HINTS) break;
+    }
+    for (const format of formats) void format.load?.().catch(() => undefined);
   }
 
   /** Whether an answer is known without reading. */
@@ -72,6 +87,11 @@ export class ExtentTables {
       return this.#thread.extents(source, { format: format.name, maxBytes: MAX_INDEX_BYTES, signal });
     }
   }
+}
+
+/** The format that name or media type point at, where it can have units: what has no magic (CSV) has no index either. */
+export function unitFormat(hint: FormatHint): Format | undefined {
+  return likelyFormats(hint).find((each) => each.load !== undefined && each.matches !== undefined);
 }
 
 /** The source, up to the bytes of a light index; from then on reads reject. */

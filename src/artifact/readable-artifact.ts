@@ -1,6 +1,7 @@
 import { RiffleError } from "../errors.ts";
 import { cachedSource } from "../fetch/cached-source.ts";
 import { createCostModel, frugalCost, type CostModel } from "../fetch/cost.ts";
+import type { FormatHint } from "../formats/formats.ts";
 import type { TreePlan } from "../layers/plain-layers.ts";
 import { isDirectory, isFile, pathOf, resolvePath, treeTotals, walk } from "../layers/tree-paths.ts";
 import { S_IFLNK, type Row, type TreeTable } from "../layers/tree.ts";
@@ -58,12 +59,13 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     "stats.json": () => `${JSON.stringify(stats(), undefined, 2)}\n`,
     errors: () => errors.text(),
   });
+  const tables = parts.extents ? new ExtentTables({ log: (message) => parts.log("debug", message) }) : undefined;
   const slots = new SharedArrayBuffer(Math.max(1, plan.sources.length) * Int32Array.BYTES_PER_ELEMENT);
   const cost = parts.frugal ? frugalCost() : createCostModel();
   const contents = new Contents({
     descriptors: plan.sources.map((source) => (source.kind === "blob" ? source.descriptor : undefined)),
     slots: new Int32Array(slots),
-    create: contentFactory(parts, { errors, cost }),
+    create: contentFactory(parts, { errors, tables, cost }),
   });
   const served = serve({
     tree,
@@ -102,7 +104,10 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     ...formatReaders({ reference: parts.reference, tree, plan, served, cost, nextHandle }),
     stats,
     errors: () => errors.text(),
-    mounted: (facts) => (mounted = facts),
+    mounted: (facts) => {
+      mounted = facts;
+      if (facts !== undefined) tables?.warm(fileHints(parts));
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -110,11 +115,15 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
 
 function contentFactory(
   parts: ArtifactParts,
-  { errors, cost }: { readonly errors: ErrorList; readonly cost: CostModel },
+  options: {
+    readonly errors: ErrorList;
+    readonly tables: ExtentTables | undefined;
+    readonly cost: CostModel;
+  },
 ): (blob: Descriptor, onChange: () => void) => Content {
+  const { errors, tables, cost } = options;
   const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
   const mismatches: Mismatches = new Map();
-  const tables = parts.extents ? new ExtentTables({ log: (message) => log("debug", message) }) : undefined;
   return (descriptor, onChange) => {
     const path = registry.blobPath?.(descriptor);
     const entry =
@@ -139,6 +148,15 @@ function contentFactory(
     const units = tables === undefined ? {} : { extents: new ContentExtents({ source, entry, tables }) };
     return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange, ...units });
   };
+}
+
+/** What files that are whole blobs are called. */
+function* fileHints({ tree, plan }: ArtifactParts): Generator<FormatHint> {
+  for (let row = 0; row < tree.rows; row++) {
+    const source = plan.sources[tree.source(row)];
+    if (source?.kind !== "blob") continue;
+    yield { name: Buffer.from(tree.name(row)).toString(), mediaType: source.descriptor.mediaType };
+  }
 }
 
 function handleNumbers(): () => number {

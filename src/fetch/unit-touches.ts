@@ -1,4 +1,4 @@
-import { contains, rangeLength, type ByteRange } from "../bytes/range.ts";
+import { contains, PAGE_BYTES, rangeLength, type ByteRange } from "../bytes/range.ts";
 import { extentAt, type ExtentTable } from "../formats/extents.ts";
 
 /** What the kernel reads ahead of a mapped file: it comes with every touch, whoever wanted what. */
@@ -19,7 +19,7 @@ export function touchedRows(
   const first = rows[0] ?? -1;
   const last = rows.at(-1) ?? -1;
   const meant = rows.filter((row, place) => brushed[place] !== true && !isSpill(table, row, { range, wasTouched }));
-  if (meant.length > 0 || rows.length === 0 || brushed.every((each) => !each)) return meant;
+  if (meant.length > 0 || brushed.some((each) => !each)) return meant;
   // All is brushed. A unit in use explains the read, and so does what lies before a unit; else it begins the last one.
   if (wasTouched(first)) return [first];
   const { start } = unitOf(table, last);
@@ -68,10 +68,12 @@ function isSpill(
   row: number,
   { range, wasTouched }: { readonly range: ByteRange; readonly wasTouched: (row: number) => boolean },
 ): boolean {
-  if (rangeLength(range) !== KERNEL_READ_BYTES || range.start % 4096 !== 0 || row === 0) return false;
+  const bytes = rangeLength(range);
+  if (bytes > KERNEL_READ_BYTES || 2 * bytes < KERNEL_READ_BYTES || range.start % PAGE_BYTES !== 0 || row === 0)
+    return false;
   const unit = unitOf(table, row);
   const had = range.end - unit.start;
   if (wasTouched(row) || !wasTouched(row - 1) || had > 2 * KERNEL_READ_BYTES || 2 * had > rangeLength(unit))
     return false;
-  return unit.start - unitOf(table, row - 1).end <= 4096;
+  return unit.start - unitOf(table, row - 1).end <= PAGE_BYTES;
 }
