@@ -7,11 +7,10 @@ import {
   isSafetensors,
   isText,
   isZarrDocument,
-  isZip,
   startsWith,
-  zipNames,
   type Probe,
 } from "./magic.ts";
+import { hidesNames, isZip, zipNames } from "./zip/probe.ts";
 
 export type { Probe } from "./magic.ts";
 
@@ -29,14 +28,14 @@ export interface Format {
   readonly index: "head" | "tail";
   /** Whether the content is of this format, by magic; undefined where no bytes tell (CSV). An end may not have been read. */
   readonly matches?: (probe: Probe) => boolean;
-  /** For an index at the tail: whether a file that ends so may be of this format, its head being unknown. */
-  readonly mayEnd?: (tail: Uint8Array) => boolean;
-  /** For formats without magic: whether the head does not contradict the hint. */
+  /** Whether the content does not contradict a hint: for formats without magic, and for zips that are too long to be told. */
   readonly allows?: (probe: Probe) => boolean;
   /** Lower case, without parameters. */
   readonly mediaTypes: readonly string[];
   /** With the dot, lower case. */
   readonly extensions: readonly string[];
+  /** For an index at the tail: whether a file that ends so may be of this format, its head being unknown. */
+  readonly mayEnd?: (tail: Uint8Array) => boolean;
   readonly load?: () => Promise<FormatModule>;
   readonly loadDirectory?: () => Promise<DirectoryFormatModule>;
 }
@@ -50,9 +49,9 @@ export const FORMATS: readonly Format[] = [
     // PARE: with an encrypted footer. A file that lost one end is still of this format, and its reader says what is wrong.
     matches: ({ head, tail }) =>
       ["PAR1", "PARE"].some((magic) => startsWith(head, magic) || (tail.length >= 8 && endsWith(tail, magic))),
-    mayEnd: (tail) => endsWith(tail, "PAR1"),
     mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet", "application/parquet"],
     extensions: [".parquet", ".geoparquet"],
+    mayEnd: (tail) => endsWith(tail, "PAR1"),
     load: async () => (await import("./parquet/module.ts")).parquet,
   },
   {
@@ -178,6 +177,7 @@ export const FORMATS: readonly Format[] = [
       const names = zipNames(probe);
       return names.length > 0 && names.every((name) => name.endsWith(".npy"));
     },
+    allows: hidesNames,
     mediaTypes: ["application/x-npz", "application/vnd.numpy.npz"],
     extensions: [".npz"],
     load: async () => (await import("./npy/npz.ts")).npz,
@@ -187,6 +187,7 @@ export const FORMATS: readonly Format[] = [
     title: "Zarr",
     index: "tail",
     matches: (probe) => zipNames(probe).some(isZarrDocument),
+    allows: hidesNames,
     mediaTypes: ["application/vnd.zarr", "application/vnd+zarr", "application/x-zarr"],
     extensions: [".zarr", ".zarr.zip", ".zr3"],
     load: async () => (await import("./zarr/module.ts")).zarr,

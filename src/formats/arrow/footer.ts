@@ -5,7 +5,7 @@ import { flatTable, flatVector, rootTable, type FlatTable } from "../flatbuffer.
 import { parseSchema, type ArrowSchema } from "./schema.ts";
 
 /** What detection has read already; most footers fit. */
-export const TAIL_BYTES = 64 * 1024;
+export const TAIL_BYTES: number = 64 * 1024;
 const MAGIC = "ARROW1";
 /** Of a file without batches: the magic with its padding, a footer's length, the magic. */
 const LEAST_BYTES = 8 + 4 + MAGIC.length;
