@@ -1,3 +1,4 @@
+import { withOneListener } from "../bytes/one-listener.ts";
 import { checkRange, type RangeSource } from "../bytes/source.ts";
 import type { CostModel } from "../fetch/cost.ts";
 import { DEFAULT_PER_BLOB } from "../fetch/cached-source.ts";
@@ -146,7 +147,8 @@ function plannedSource({ tree, plan, served, nextHandle }: FormatReaderParts, pa
     id: `${digest ?? ""}/${pathOf(tree, row)}`,
     size: served.liveSize(row),
     read,
-    readMany: (ranges, options) => Promise.all(ranges.map((range) => read(range, options))),
+    readMany: (ranges, options) =>
+      withOneListener(options, (how) => Promise.all(ranges.map((range) => read(range, how)))),
     release: () => {
       if (handle !== undefined) served.release(row, handle);
       handle = undefined;

@@ -96,6 +96,6 @@ describe.skipIf(FIXTURES === undefined)("a scene (skipped without the public tes
     await example("cog-window-to-png.mjs", ["scene.tif", "1000,1000,256,128", path]);
     const image = PNG.sync.read(readFileSync(path));
     expect([image.width, image.height]).toEqual([256, 128]);
-    expect(new Set(image.data).size).toBeGreaterThan(8);
+    expect(new Set(image.data).size).toBeGreaterThan(5);
   });
 });
