@@ -1,5 +1,6 @@
 import { withOneListener } from "../bytes/one-listener.ts";
 import { checkRange, type RangeSource } from "../bytes/source.ts";
+import { abortError, isRiffleError } from "../errors.ts";
 import type { CostModel } from "../fetch/cost.ts";
 import { DEFAULT_PER_BLOB } from "../fetch/cached-source.ts";
 import { requestsFor } from "../fetch/planner.ts";
@@ -72,7 +73,7 @@ export function formatReaders(parts: FormatReaderParts): FormatReaders {
   };
 }
 
-/** A reader that lets go of its file when it is closed. */
+/** A reader that lets go of its file when it is closed, and ends with an error of ours when its caller's signal ends it. */
 function closing<Metadata, Query, Batch>(
   reader: FormatReader<Metadata, Query, Batch>,
   release: () => void,
@@ -87,11 +88,28 @@ function closing<Metadata, Query, Batch>(
   return {
     metadata: reader.metadata,
     extents: () => reader.extents(),
-    plan: (query, options) => reader.plan(query, options),
-    scan: (query, options) => reader.scan(query, options),
+    plan: async (query, options) => {
+      try {
+        return await reader.plan(query, options);
+      } catch (error) {
+        throw ended(error, options?.signal);
+      }
+    },
+    scan: async function* (query, options) {
+      try {
+        yield* reader.scan(query, options);
+      } catch (error) {
+        throw ended(error, options?.signal);
+      }
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** What a platform's call throws for a signal is not ours, and may be anything. */
+function ended(error: unknown, signal: AbortSignal | undefined): unknown {
+  return signal?.aborted === true && !isRiffleError(error) ? abortError(signal) : error;
 }
 
 function formatTree(parts: FormatReaderParts): FormatTree {
