@@ -80,7 +80,6 @@ const LATER: readonly (readonly string[])[] = [
   ["completion", "bash"],
   ["mount", "oci:x", "y", "--no-extents"],
   ["mount", "oci:x", "y", "--prefetch", "all"],
-  ["mount", "oci:x", "y", "--offline"],
   ["mount", "oci:x", "y", "--trace", "f"],
   ["run", "oci:x", "--unpack", "none", "--", "true"],
   ["ls", "oci:x", "--index", "none"],
