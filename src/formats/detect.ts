@@ -2,7 +2,7 @@ import type { RangeSource, ReadOptions } from "../bytes/source.ts";
 import { FORMATS, type Format, type FormatHint, type Probe } from "./formats.ts";
 
 /** What an index mostly fits in; later reads of it are then answered by the cache. */
-export const PROBE_BYTES = 64 * 1024;
+export const PROBE_BYTES: number = 64 * 1024;
 
 /** Formats that name or media type point at, media type first. No I/O. */
 export function likelyFormats(hint: FormatHint): readonly Format[] {
