@@ -76,6 +76,28 @@ export const FORMATS: readonly Format[] = [
     loadDirectory: async () => (await import("./zarr/module.ts")).zarrDirectory,
   },
   {
+    name: "hdf5",
+    title: "HDF5",
+    index: "head",
+    // Something else may precede it: then it begins at 512, 1024, 2048 and so on.
+    matches: ({ head }) =>
+      [0, 512, 1024, 2048, 4096, 8192, 16_384, 32_768].some((at) =>
+        startsWith(head.subarray(at), "\u0089HDF\r\n\u001a\n"),
+      ),
+    mediaTypes: ["application/x-hdf5", "application/vnd.hdfgroup.hdf5", "application/x-netcdf4"],
+    extensions: [".h5", ".hdf5", ".nc", ".nc4", ".he5"],
+    load: async () => (await import("./hdf5/module.ts")).hdf5,
+  },
+  {
+    name: "netcdf-classic",
+    title: "NetCDF classic",
+    index: "head",
+    matches: ({ head }) => ["CDF\u0001", "CDF\u0002", "CDF\u0005"].some((magic) => startsWith(head, magic)),
+    mediaTypes: ["application/netcdf", "application/x-netcdf"],
+    extensions: [".cdf"],
+    load: async () => (await import("./hdf5/module.ts")).netcdfClassic,
+  },
+  {
     name: "safetensors",
     title: "safetensors",
     index: "head",

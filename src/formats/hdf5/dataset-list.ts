@@ -46,7 +46,7 @@ function findLayout(
 ): ObjectLayout {
   if (base === undefined) return { kind: "other" };
   try {
-    const reference = library.create_object_reference(file, `/${path}`);
+    const reference = Uint8Array.from(library.create_object_reference(file, `/${path}`));
     const at = reference.length === REFERENCE_BYTES ? address(viewOf(reference), 0) : undefined;
     return at === undefined ? { kind: "other" } : layoutOf(reader, { at, base });
   } catch {

@@ -15,7 +15,7 @@ export interface Library {
   get_type(file: bigint, path: string): number;
   get_dataset_metadata(file: bigint, path: string): LibraryMetadata;
   get_dataset_filters(file: bigint, path: string): readonly { readonly id: number; readonly name: string }[];
-  create_object_reference(file: bigint, path: string): Uint8Array;
+  create_object_reference(file: bigint, path: string): Iterable<number>;
   get_dataset_data(
     file: bigint,
     path: string,

@@ -110,6 +110,7 @@ function parseLayout(
   const view = viewOf(bytes);
   const [version = 0, kind = 0] = bytes;
   const { base } = sizes;
+  if (version === 1 || version === 2) return parseOldLayout(view, { base, size });
   if (version !== 3 && version !== 4) return { kind: "other" };
   if (kind === 1 && bytes.length >= 18) {
     const start = address(view, 2);
@@ -119,6 +120,24 @@ function parseLayout(
   }
   if (kind !== 2) return { kind: "other" };
   return version === 3 ? chunkedV3(view, base) : chunkedV4(view, base);
+}
+
+/** Versions 1 and 2, of the libraries before 1.6: an address and lengths, the last being the size of an element. */
+function parseOldLayout(
+  view: DataView,
+  { base, size }: { readonly base: number; readonly size: number },
+): ObjectLayout {
+  const count = view.getUint8(1);
+  const kind = view.getUint8(2);
+  if ((kind !== 1 && kind !== 2) || view.byteLength < 16 + count * 4) return { kind: "other" };
+  const at = address(view, 8);
+  if (at === undefined) return { kind: "other" };
+  const lengths = Array.from({ length: count }, (_, i) => view.getUint32(16 + i * 4, true));
+  if (kind === 2) return { kind: "chunked", index: { kind: "btree1", address: base + at, dimensions: lengths, base } };
+  const bytes = lengths.reduce((product, length) => product * length, 1);
+  return base + at + bytes > size
+    ? { kind: "other" }
+    : { kind: "contiguous", range: { start: base + at, end: base + at + bytes } };
 }
 
 function chunkedV3(view: DataView, base: number): ObjectLayout {

@@ -3,7 +3,6 @@ import type { RangeSource } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import type { ArrayBlock, ArrayInfo, ArrayQuery, ArrayReader } from "../array.ts";
 import { planOf } from "../array-plan.ts";
-import { toLittleEndian } from "../element-type.ts";
 import { NO_EXTENTS } from "../extents.ts";
 import { chooseArray, flatArrayReader } from "../flat-array.ts";
 import type { FormatOptions, ReadPlan } from "../format.ts";
@@ -123,6 +122,12 @@ function locate(dataset: Hdf5Dataset, query: ArrayQuery): Located {
       `the HDF5 dataset ${dataset.path} has chunks of [${chunks.join(", ")}], too large to decode`,
     );
   }
+  if (type.kind === "fixed" && type.type.swapped.length > 0 && type.type.dtype.startsWith("|V")) {
+    throw new RiffleError(
+      "unsupported",
+      `the HDF5 dataset ${dataset.path} has chunks of structures with big-endian members`,
+    );
+  }
   return {
     dataset,
     box: box.slice(0, shape.length),
@@ -207,14 +212,13 @@ async function fetchPieces(ranges: readonly ByteRange[], { source, options }: Hd
   return merged.map(({ start }, i) => ({ start, bytes: found[i] ?? new Uint8Array() }));
 }
 
-/** What a slice takes of the axes within elements. */
+/** What a slice takes of the axes within elements. The library gave them in little-endian order, whatever is stored. */
 function pickInner(data: Uint8Array, { dataset, inner, innerShape }: Located, count: number): Uint8Array {
   const { type } = dataset;
   if (type.kind !== "fixed") return data;
-  const little = toLittleEndian(data, type.type);
-  if (inner.length === 0) return little;
+  if (inner.length === 0) return data;
   const layout: Layout = { offset: 0, shape: [count, ...innerShape], order: "C", itemBytes: type.type.itemBytes };
   const box = [{ start: 0, step: 1, count }, ...inner];
-  const pieces = boxRanges(box, { layout, gap: 0 }).map(({ start, end }) => little.subarray(start, end));
+  const pieces = boxRanges(box, { layout, gap: 0 }).map(({ start, end }) => data.subarray(start, end));
   return gatherBox(box, { layout, gap: 0, pieces });
 }

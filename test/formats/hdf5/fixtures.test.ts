@@ -21,8 +21,11 @@ const open = async (source: LoggedSource): Promise<ArrayReader> => {
   return hdf5.array(source);
 };
 
-function digest({ data, strings, dtype }: WholeArray): string {
+function digest({ data, strings, dtype, shape }: WholeArray): string {
   const hash = createHash("sha256");
+  // The truth has a single text without the zeros behind it.
+  if (dtype.startsWith("|S") && shape.length === 0)
+    return hash.update(data.subarray(0, Math.max(1, [...data, 0].indexOf(0)))).digest("hex");
   if (dtype !== "|O") return hash.update(data).digest("hex");
   for (const text of strings) hash.update(`x${Buffer.from(text ?? "").toString("hex")}\n`);
   return hash.digest("hex");
@@ -45,7 +48,6 @@ describeFixtures("public HDF5 files", () => {
       const info = reader.metadata.arrays.find((one) => `/${one.name}` === name);
       expect([name, info?.shape]).toEqual([name, expected.shape]);
       if (expected.sha256 === undefined) {
-        console.log(path, name, expected.dtype, info?.dtype);
         continue;
       }
       if (expected.offset !== undefined && !expected.dtype.startsWith("obj") && expected.bytes) {
