@@ -1,5 +1,6 @@
 import type { Digest } from "../bytes/digest.ts";
 import { abortError, RiffleError } from "../errors.ts";
+import { openDocuments, type Documents } from "../cache/documents.ts";
 import { contentEntries, parsePlatform, selectPlatform } from "../oci/platform.ts";
 import { parseReference, pinnedReference, type Reference } from "../oci/reference.ts";
 import type { Descriptor, Platform } from "../oci/descriptor.ts";
@@ -11,6 +12,7 @@ import { openTree } from "../layers/tree-table.ts";
 import { openRegistry } from "../registry/open-registry.ts";
 import type { Credential, CredentialSource } from "../registry/credential.ts";
 import type { Registry } from "../registry/registry.ts";
+import { offlineRegistry, rememberingRegistry } from "../registry/remembered.ts";
 import { Accounting } from "./accounting.ts";
 import type { Artifact } from "./artifact.ts";
 import { createEngine, type Engine, type EngineOptions } from "./engine.ts";
@@ -30,6 +32,8 @@ export interface OpenOptions extends EngineOptions {
   readonly proxies?: Readonly<Record<string, string | undefined>>;
   /** Bounds every wait. Default 60 s. */
   readonly timeoutMs?: number;
+  /** No request: what the cache holds and remembers, and `unreachable` at once for everything else. */
+  readonly offline?: boolean;
   /** Never fetch a byte that no read asked for. */
   readonly frugal?: boolean;
   /** Look into files of known formats, so that reads have their units whole. Default true. */
@@ -52,13 +56,15 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
   const reference = parseReference(text);
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
   const accounting = new Accounting();
-  const registry = openRegistry(reference, registryOptions(options, accounting));
+  const documents = options.cacheDir === undefined ? undefined : openDocuments(options.cacheDir);
+  const registry = registryOf(reference, options, { accounting, documents });
   let engine: Engine | undefined;
   try {
     const resolved = await registry.resolve(reference, waiting(options));
     const manifest = await manifestFor(resolved, registry, { platform, ...waiting(options) });
     const { plan, digest } = await planArtifact(manifest, reference, registry, options);
     engine = options.engine ?? (await createEngine(options));
+    documents?.save();
     if (options.signal?.aborted === true) throw abortError(options.signal);
     return readableArtifact({
       reference: pinnedReference(reference, digest),
@@ -79,6 +85,17 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
     if (options.engine === undefined) await engine?.close();
     throw error;
   }
+}
+
+function registryOf(
+  reference: Reference,
+  options: OpenOptions,
+  { accounting, documents }: { readonly accounting: Accounting; readonly documents: Documents | undefined },
+): Registry {
+  if (reference.kind === "layout") return openRegistry(reference);
+  if (options.offline === true) return offlineRegistry(reference, documents);
+  const registry = openRegistry(reference, registryOptions(options, accounting));
+  return documents === undefined ? registry : rememberingRegistry(registry, documents);
 }
 
 /** The manifest behind a descriptor; of an index with platforms the entry for `platform`, through indexes of indexes. */

@@ -24,8 +24,29 @@ export async function clearCacheDirectory(directory: string): Promise<{ readonly
   return { freedBytes: await evictUnits(root, await surveyUnits(root)) };
 }
 
+/**
+ * Evicts what was not used for `maxAgeMs`, then the least recently used until no more than `maxBytes` are left. What a mount
+ * has open it keeps, as with `clearCacheDirectory`.
+ */
+export async function pruneCacheDirectory(
+  directory: string,
+  options: { readonly maxBytes?: number; readonly maxAgeMs?: number; readonly now: number },
+): Promise<{ readonly freedBytes: number; readonly bytes: number }> {
+  const root = trustedRoot(directory);
+  if (root === undefined) return { freedBytes: 0, bytes: 0 };
+  const { maxBytes = Infinity, maxAgeMs = Infinity, now } = options;
+  const units = [...(await surveyUnits(root))].sort((a, b) => a.usedAtMs - b.usedAtMs);
+  let bytes = units.reduce((sum, unit) => sum + unit.bytes, 0);
+  const evict = units.filter((unit) => {
+    if (bytes <= maxBytes && now - unit.usedAtMs <= maxAgeMs) return false;
+    bytes -= unit.bytes;
+    return true;
+  });
+  return { freedBytes: await evictUnits(root, evict), bytes };
+}
+
 /** Nothing is ever removed through a symbolic link, or from a directory that is not ours. */
-function trustedRoot(directory: string): string | undefined {
+export function trustedRoot(directory: string): string | undefined {
   const root = join(directory, "v1");
   const found = lstatSync(root, { throwIfNoEntry: false });
   const ours = process.getuid === undefined || found?.uid === process.getuid();

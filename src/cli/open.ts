@@ -30,6 +30,7 @@ export interface OpenOrder {
   readonly proxies: Readonly<Record<string, string>>;
   readonly frugal: boolean;
   readonly extents: boolean;
+  readonly offline: boolean;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly subpath?: string;
@@ -75,6 +76,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     proxies: Object.fromEntries(proxies),
     frugal,
     extents: !settings.noExtents,
+    offline: settings.offline,
     include,
     exclude,
     places: credentialPlacesOf(context),

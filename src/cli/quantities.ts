@@ -15,13 +15,28 @@ export function parseSize(text: string): number {
   throw new RiffleError("usage", `not a size: "${text.slice(0, 80)}"`, { hint: "such as 512M, 20G or 1T" });
 }
 
-/** `500ms`, `60s`, `5m`, `1.5h`; the unit is required. Throws `usage`. */
+/** `500ms`, `60s`, `5m`, `1.5h`; the unit is required; for something that is waited for. Throws `usage`. */
 export function parseDuration(text: string): number {
+  const ms = durationOf(text);
+  if (ms !== undefined && ms >= 1 && ms <= LONGEST_DURATION_MS) return ms;
+  throw notADuration(text, ", at most 24 days");
+}
+
+/** The same for an age, which may be nothing or years. */
+export function parseAge(text: string): number {
+  const ms = durationOf(text);
+  if (ms !== undefined && Number.isSafeInteger(ms)) return ms;
+  throw notADuration(text, "");
+}
+
+function durationOf(text: string): number | undefined {
   const match = /^(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h)$/.exec(text.trim());
-  const ms = Math.round(Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ""] ?? Number.NaN));
-  if (match !== null && ms >= 1 && ms <= LONGEST_DURATION_MS) return ms;
-  throw new RiffleError("usage", `not a duration: "${text.slice(0, 80)}"`, {
-    hint: "such as 500ms, 60s, 5m or 1h, at most 24 days",
+  return match === null ? undefined : Math.round(Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN));
+}
+
+function notADuration(text: string, bound: string): RiffleError {
+  return new RiffleError("usage", `not a duration: "${text.slice(0, 80)}"`, {
+    hint: `such as 500ms, 60s, 5m or 1h${bound}`,
   });
 }
 

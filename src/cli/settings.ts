@@ -15,6 +15,7 @@ export interface Settings {
   readonly cacheBytes: number;
   readonly noCache: boolean;
   readonly noExtents: boolean;
+  readonly offline: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
   /** 0: warnings and errors; 1: what riffle does; 2: every request. */
@@ -61,6 +62,12 @@ export const SETTINGS: readonly Setting[] = [
   { name: "cache-size", kind: "size", flags: "--cache-size <size>", about: "how much is kept, K M G T (default: 20G)" },
   { name: "no-cache", kind: "switch", flags: "--no-cache", about: "keep nothing on disk" },
   { name: "no-extents", kind: "switch", flags: "--no-extents", about: "do not look into files for their units" },
+  {
+    name: "offline",
+    kind: "switch",
+    flags: "--offline",
+    about: "ask no registry: what the cache holds, and an error at once for the rest",
+  },
   { name: "json", kind: "switch", flags: "--json", about: "results, and errors, as JSON on stdout" },
   { name: "quiet", kind: "switch", flags: "-q, --quiet", about: "only errors on stderr" },
   { name: "verbose", kind: "count", flags: "-v, --verbose", about: "say what is done; twice: every request" },
@@ -227,6 +234,7 @@ export function resolveSettings(sources: SettingSources): Settings {
     cacheBytes: get("cache-size", DEFAULT_CACHE_BYTES),
     noCache: get("no-cache", false),
     noExtents: get("no-extents", false),
+    offline: get("offline", false),
     json: get("json", false),
     quiet: get("quiet", false),
     verbose: get("verbose", 0),

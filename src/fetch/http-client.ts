@@ -16,7 +16,7 @@ export interface HttpClientOptions extends TransportOptions {
   readonly connectionsPerOrigin?: number;
   readonly userAgent?: string;
   readonly meter?: HttpMeter;
-  /** Told of every exchange at `debug`: method, host, path without query, status, milliseconds. */
+  /** Told of every exchange at `debug`: method, host, path without query, range, status, milliseconds to the answer. */
   readonly log?: FetchLog;
   /** Milliseconds of any clock, for the log. */
   readonly now?: () => number;
@@ -130,9 +130,12 @@ class PooledClient implements HttpClient {
     const { log, now = Date.now } = this.#options;
     if (log === undefined) return;
     const start = now();
-    const name = `${request.method ?? "GET"} ${url.host}${url.pathname}`;
-    const tell = (outcome: string): void =>
-      log("debug", `${name}: ${outcome}`, { kind: request.kind, host: url.host, ms: now() - start });
+    const range = request.headers?.["range"];
+    const name = `${request.method ?? "GET"} ${url.host}${url.pathname}${range === undefined ? "" : ` ${range}`}`;
+    const tell = (outcome: string): void => {
+      const ms = now() - start;
+      log("debug", `${name}: ${outcome} (${ms} ms)`, { kind: request.kind, host: url.host, ms });
+    };
     exchange.response.then(
       (response) => tell(String(response.status)),
       (error: unknown) => tell(error instanceof Error ? error.message : "failed"),

@@ -104,6 +104,7 @@ export const FORMATS: readonly Format[] = [
       "application/netcdf",
     ],
     extensions: [".h5", ".hdf5", ".he5", ".hdf", ".nc", ".nc4"],
+    load: async () => (await import("./hdf5/module.ts")).hdf5,
   },
   {
     name: "netcdf-classic",

@@ -37,10 +37,18 @@ export function createEndpoint(host: string, options: EndpointOptions = {}): End
   let known: URL | undefined;
   const findOut = async (signal: AbortSignal): Promise<URL> => {
     const port = secure.port === "" ? 443 : Number(secure.port);
-    known = (await probe(secure.hostname.replace(/^\[|\]$/g, ""), port, signal)) ? secure : plain;
+    const greeting = probe(secure.hostname.replace(/^\[|\]$/g, ""), port, signal);
+    // Without a port in its name, HTTP would be at another one than HTTPS.
+    const isSecure = await (secure.port === "" ? greeting.catch(falseIfRefused) : greeting);
+    known = isSecure ? secure : plain;
     return known;
   };
   return { base: (signal) => (known === undefined ? flight.run("probe", findOut, signal) : Promise.resolve(known)) };
+}
+
+function falseIfRefused(failure: unknown): boolean {
+  if (failure instanceof RiffleError && failureReason(failure) === "refused") return false;
+  throw failure;
 }
 
 async function speaksTls(host: string, port: number, signal: AbortSignal): Promise<boolean> {

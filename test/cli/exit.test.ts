@@ -20,6 +20,7 @@ test("the table of exit codes is INTERFACE's", () => {
     policy: 5,
     verification: 6,
     malformed: 6,
+    unsupported: 1,
     unreachable: 7,
     misbehaved: 7,
     timeout: 7,

@@ -45,21 +45,19 @@ describe("usage", () => {
 });
 
 describe("not yet", () => {
-  const later = ["prefetch", "index", "bench", "verify", "policy", "serve"];
+  const later = ["index", "bench", "verify", "policy", "serve"];
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
-  const flags = [["--prefetch", "all"], ["--offline"], ["--trace", "f"], ["--unpack", "none"]]
+  const flags = [
+    ["--prefetch", "all"],
+    ["--trace", "f"],
+    ["--unpack", "none"],
+  ]
     .concat([
       ["--index", "any"],
       ["--index-key", "f"],
     ])
     .map((words) => ["mount", "oci:x", "dir", ...words]);
-  const groups = [
-    ["cache", "ls"],
-    ["cache", "verify"],
-    ["cache", "prune", "--max-size", "1G"],
-    ["cache", "prune", "--help"],
-    ["index", "build", "REF"],
-  ];
+  const groups = [["index", "build", "REF"]];
   test.each([...commands, ...flags, ...groups].map((words) => [words.join(" "), words] as const))("%s", (_, words) => {
     expect(outcome(words)).toMatch(/^not-yet .*not yet/);
   });

@@ -8,9 +8,12 @@ import { buildArtifact, buildIndex, MANIFEST_TYPE, seedArtifact } from "../suppo
 import { HAS_OPENSSL, makeCertificate, temporaryFolder } from "../support/certificates.ts";
 import { faultHome, type FaultHome } from "../support/fault-home.ts";
 import { falseManifest, sendManifest, sha256, startLiar, type Liar, type LiarRequest } from "../support/liar.ts";
+import { mountObstacle } from "../support/processes.ts";
 import type { RegistryHandle } from "../support/registry/server.ts";
 import { spawnRegistry } from "../support/registry/spawn.ts";
 
+const obstacle = mountObstacle();
+const unlessMountable = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
 let home: FaultHome;
 beforeEach(() => {
   home = faultHome();
@@ -105,7 +108,9 @@ describe("a manifest", () => {
   test.each(Object.entries(REFUSALS))("%s", async (_, { answer, code, says, requests = 1 }) => {
     current = answer;
     const reference = `${liar.host}/t/x:v`;
-    await fails(["mount", reference, home.place("mnt"), "--timeout", "2s"], code, says);
+    // Where nothing can be mounted, that is what `mount` would say.
+    const words = obstacle === undefined ? ["mount", reference, home.place("mnt")] : ["ls", reference];
+    await fails([...words, "--timeout", "2s"], code, says);
     expect(liar.count("manifest")).toBeLessThanOrEqual(requests);
     expect(readdirSync(home.path)).not.toContain("cache");
   });
@@ -116,7 +121,8 @@ describe("a manifest", () => {
     expect(liar.count("manifest")).toBe(1);
   });
 
-  test("of ten thousand layers is mounted, and takes no more memory than it may", async () => {
+  const mounts = test.skipIf(obstacle !== undefined);
+  mounts(`of ten thousand layers is mounted, and takes no more memory than it may${unlessMountable}`, async () => {
     const layers = Array.from({ length: 10_000 }, (_, i) => ({
       title: `d${i % 100}/f${i}`,
       digest: sha256(`${i}`),
@@ -137,7 +143,7 @@ describe("a manifest", () => {
     expect(liar.seen).toHaveLength(1);
   });
 
-  test("with hostile names shows safe ones, says so once for each, and stays inside", async () => {
+  mounts(`with hostile names shows safe ones, says so once for each, and stays inside${unlessMountable}`, async () => {
     const steps = ["../../etc/passwd", "/abs", "", ".", "dup", "dup", "clash", "clash/in", ".oci"];
     const names = steps.concat("a\0b", "x".repeat(300), "a\\b", "new\nline", "esc\u001b[31m");
     const layers = names.map((title, i) => ({ title, digest: sha256(`n${i}`), size: 3 }));

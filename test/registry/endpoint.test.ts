@@ -1,5 +1,7 @@
 import { createServer, type AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { RiffleError } from "../../src/errors.ts";
+import { httpFailure } from "../../src/fetch/http-failure.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { createEndpoint } from "../../src/registry/endpoint.ts";
 import { openRegistry } from "../../src/registry/open-registry.ts";
@@ -123,4 +125,14 @@ describe.skipIf(!HAS_OPENSSL)("over TLS (skipped: no openssl)", () => {
     expect((await failure(registry.resolve(reference))).message).toContain("place for tokens");
     expect(plain.seen).toEqual([]);
   });
+});
+
+test("without a port in its name, a loopback host that takes no connection for TLS is asked by HTTP", async () => {
+  const refused = httpFailure(Object.assign(new Error("connect"), { code: "ECONNREFUSED" }), "localhost:443");
+  const base = async (host: string, error: Error): Promise<string> =>
+    (await createEndpoint(host, { speaksTls: () => Promise.reject(error) }).base()).href;
+  expect(await base("localhost", refused)).toBe("http://localhost/");
+  await expect(base("localhost:5000", refused)).rejects.toThrow(refused);
+  const silent = new RiffleError("timeout", "localhost:443 did not accept a connection");
+  await expect(base("localhost", silent)).rejects.toThrow(silent);
 });

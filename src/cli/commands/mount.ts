@@ -14,17 +14,26 @@ import { warningText } from "../warnings.ts";
 /** The daemon's own waits end first, with a better reason than ours would be. */
 const GRACE_MS = 2000;
 
+interface Announcement {
+  /** Whether there was something in the directory before. */
+  readonly covers: boolean;
+  readonly context: Context;
+}
+
 function mountedText(stats: ArtifactStats): string {
   const files = `${stats.files} ${stats.files === 1 ? "file" : "files"}, ${formatBytes(stats.size)}`;
   return `mounted ${stats.reference} at ${stats.mountpoint ?? ""} (${files}, ${stats.backend ?? ""} backend)`;
 }
 
-async function announce(stats: ArtifactStats, { out, settings }: Context): Promise<void> {
+async function announce(stats: ArtifactStats, { covers, context }: Announcement): Promise<void> {
+  const { out, settings } = context;
+  if (covers) context.log("warn", `${stats.mountpoint ?? ""} is not empty: the mount hides what it holds`);
   await out.line(settings.json ? JSON.stringify(stats) : mountedText(stats));
   await out.flush();
 }
 
-async function stay(order: MountOrder, context: Context): Promise<number> {
+async function stay(order: MountOrder, announcement: Announcement): Promise<number> {
+  const { context } = announcement;
   const mount = await mountArtifact(order, context);
   for (const warning of mount.artifact.warnings) context.log("warn", warningText(warning));
   const { mounted } = mount.session;
@@ -34,7 +43,7 @@ async function stay(order: MountOrder, context: Context): Promise<number> {
     context.log,
   );
   try {
-    await announce(mount.stats(), context);
+    await announce(mount.stats(), announcement);
   } catch {
     // Nobody reads what we say; the mount is there all the same.
   }
@@ -43,7 +52,8 @@ async function stay(order: MountOrder, context: Context): Promise<number> {
   return reason === "failed" ? 1 : 0;
 }
 
-async function leave(order: MountOrder, context: Context): Promise<number> {
+async function leave(order: MountOrder, announcement: Announcement): Promise<number> {
+  const { context } = announcement;
   const { settings, places, environment } = context;
   const own = settings.logFile === undefined;
   const path = settings.logFile ?? join(places.stateDir, "logs", `mount-${randomBytes(6).toString("hex")}.log`);
@@ -61,7 +71,7 @@ async function leave(order: MountOrder, context: Context): Promise<number> {
     environment,
   });
   // Made by our own daemon's `stats`.
-  await announce(daemon.session as ArtifactStats, context);
+  await announce(daemon.session as ArtifactStats, announcement);
   return 0;
 }
 
@@ -85,6 +95,6 @@ export async function mountOrderOf(
 export const run: Run = async ([reference = "", directory = ""], flags, context) => {
   const mountpoint = resolve(context.cwd, directory);
   const order: MountOrder = { ...(await mountOrderOf(reference, flags, context)), mountpoint };
-  if (isCovering(mountpoint)) context.log("warn", `${mountpoint} is not empty: the mount hides what it holds`);
-  return flags.on("foreground") ? stay(order, context) : leave(order, context);
+  const announcement = { covers: isCovering(mountpoint), context };
+  return flags.on("foreground") ? stay(order, announcement) : leave(order, announcement);
 };

@@ -55,13 +55,43 @@ export const CACHE_GROUP: CommandGroup = {
       examples: ["riffle cache clear", "riffle cache clear --json"],
       load: () => import("../commands/cache-clear.ts"),
     },
+    {
+      name: "ls",
+      args: "",
+      about: "every content, least recently used first",
+      more: `--json prints one object a line: {"id","size","heldBytes","diskBytes","verified","used"}. verified is full, chunk or
+transport; used is when a mount last asked for it, to the minute.`,
+      flags: [],
+      examples: ["riffle cache ls", "riffle cache ls --json | jq -r 'select(.verified == \"full\") | .id'"],
+      load: () => import("../commands/cache-ls.ts"),
+    },
+    {
+      name: "verify",
+      args: "",
+      about: "read all of it, check it, and remove what is wrong",
+      more: `Every byte is compared with its checksum, every whole content with its digest. Exit code 6 when something was wrong;
+it is gone then, and will be fetched again when it is wanted.`,
+      flags: [],
+      examples: ["riffle cache verify", "riffle cache verify --json"],
+      load: () => import("../commands/cache-verify.ts"),
+    },
+    {
+      name: "prune",
+      args: "",
+      about: "remove what is old, or more than a size",
+      flags: [
+        { flags: "--max-size <size>", about: "keep no more than this, the most recently used" },
+        { flags: "--max-age <duration>", about: "keep nothing that was not used for so long, ms s m h" },
+      ],
+      examples: ["riffle cache prune --max-size 5G", "riffle cache prune --max-age 720h"],
+      load: () => import("../commands/cache-prune.ts"),
+    },
   ],
-  notYet: ["ls", "verify", "prune"],
+  notYet: [],
 };
 
 /** Documented commands whose stage has not come. */
 export const NOT_YET_COMMANDS: readonly string[] = [
-  "prefetch",
   "index",
   "bench",
   "verify",

@@ -55,6 +55,19 @@ there already and differs is not replaced without --force.`,
     load: () => import("../commands/cp.ts"),
   },
   {
+    name: "prefetch",
+    args: "<ref> [path...]",
+    about: "fill the cache, for mounts that come later",
+    more: `All of the artifact, or files, directories and patterns (as of --include) in it. What the cache holds already is not
+fetched again, so that a prefetch that was cut off goes on where it stopped.`,
+    flags: [...FILTER_FLAGS, ...ARCHIVE_FLAGS],
+    examples: [
+      "riffle prefetch ghcr.io/eo/scenes:v1",
+      "riffle prefetch ghcr.io/eo/scenes:v1 trips.parquet 'tiles/*.tif'",
+    ],
+    load: () => import("../commands/prefetch.ts"),
+  },
+  {
     name: "pull",
     args: "<ref>",
     about: "fetch everything, every layer checked against its digest",
