@@ -13,7 +13,7 @@ import { scanView } from "./scan.ts";
 import { openTiff, type TiffFile } from "./tiff-file.ts";
 import { resolveView, type View } from "./view.ts";
 
-/** Of a decoded unit together with the strip of the result that it goes to. */
+/** What decoding one unit may take. */
 const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 /** Rows of the result that are made at once. */
 const STRIP_BYTES = 64 * 1024 * 1024;

@@ -82,17 +82,28 @@ function* batchesOf(input: ScanInput): Generator<Batch> {
   if (strips.length > 0) yield close();
 }
 
+/** What decoding the largest of these takes: its bytes as stored, as decoded, and widened. */
+function peakBytes(pieces: readonly Piece[]): number {
+  return pieces.reduce((most, { form, rows, range }) => {
+    const { image, type, samples, rowBytes } = form;
+    const stored = range === undefined ? 0 : range.end - range.start;
+    const widened = type.bits === type.bytes * 8 ? 0 : image.unitWidth * samples * type.bytes;
+    return Math.max(most, stored + rows * (rowBytes + widened));
+  }, 0);
+}
+
 /** Before anything of its size is allocated. */
 function checkSizes({ view, maxBytes, level }: ScanInput, { pieces }: Strip): void {
-  const row = view.width * level.form.type.bytes * view.bands.length;
-  const unit = pieces.reduce((most, { form, rows }) => {
-    const wide = form.image.unitWidth * form.samples * form.type.bytes;
-    return Math.max(most, rows * Math.max(form.rowBytes, wide));
-  }, 0);
+  const row = view.width * (level.form.type.bytes * view.bands.length + 1);
+  const unit = peakBytes(pieces);
   if (unit + row <= maxBytes) return;
-  throw new RiffleError("unsupported", `a tile or strip of the TIFF decodes to ${unit} bytes, more than ${maxBytes}`, {
-    facts: { unitBytes: unit, rowBytes: row, maxBytes },
-  });
+  throw new RiffleError(
+    "unsupported",
+    `decoding a tile or strip of the TIFF takes ${unit} bytes, more than ${maxBytes}`,
+    {
+      facts: { unitBytes: unit, rowBytes: row, maxBytes },
+    },
+  );
 }
 
 function keyOf({ start, end }: ByteRange): string {
@@ -125,7 +136,8 @@ async function makeStrip(input: ScanInput, { strip, units }: StripWork): Promise
     mask: hasMask ? new Uint8Array(pixels) : undefined,
   };
   if (strip.pieces.some(({ range, form }) => range === undefined && form === level.form)) fillNodata(input, canvas);
-  const limiter = new Limiter(DECODERS);
+  const atOnce = Math.floor(input.maxBytes / 2 / Math.max(1, peakBytes(strip.pieces)));
+  const limiter = new Limiter(Math.max(1, Math.min(DECODERS, atOnce)));
   const work = strip.pieces.map((piece) => limiter.run(() => showPiece(input, { canvas, piece, units })));
   await settleAll(work);
   return {
