@@ -73,7 +73,8 @@ describe.skipIf(FIXTURES === undefined)("TIFF fixtures", () => {
     expect(decoded.length).toBeGreaterThan(200);
   });
 
-  test.each(decoded)("$name is read", async ({ name, facts }) => {
+  // the largest has 214 MB of pixels, and is read and hashed more than once
+  test.each(decoded)("$name is read", { timeout: 180_000 }, async ({ name, facts }) => {
     const reader = await open(name);
     expectMetadata(reader, facts);
     const whole = await readRaster(reader);
