@@ -65,7 +65,15 @@ async function prepare(
   const view = await resolveView(query, metadata);
   const level = levels[view.level] ?? levels[0];
   const maxStripBytes = Math.min(STRIP_BYTES, (options.maxBytes ?? DEFAULT_MAX_BYTES) / 4);
-  const plan = await planView({ index: file.index, layout: file.layout, level, view, alpha, maxStripBytes });
+  const plan = await planView({
+    index: file.index,
+    layout: file.layout,
+    level,
+    view,
+    packed: file.ghost?.packed === true,
+    alpha,
+    maxStripBytes,
+  });
   return { view, plan, level };
 }
 

@@ -4,6 +4,7 @@ import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { Limiter } from "../../bytes/limiter.ts";
 import { abortError, RiffleError } from "../../errors.ts";
 import type { RasterWindow } from "../raster.ts";
+import { LEADER_BYTES } from "./extents.ts";
 import { paint, type Canvas } from "./paint.ts";
 import type { Piece, Strip, ViewPlan } from "./pieces.ts";
 import type { Level } from "./pyramid.ts";
@@ -173,7 +174,18 @@ async function showPiece({ read }: ScanInput, { canvas, piece, units }: PieceWor
   await nextTurn();
   if (read.signal?.aborted === true) throw abortError(read.signal);
   // several units may be cut from the same bytes, and decoding uses them up
-  paint(canvas, { piece, pixels: await decodeUnit(new Uint8Array(stored), { form: piece.form, rows: piece.rows }) });
+  const bytes = piece.hasLeader ? afterLeader(stored) : stored;
+  paint(canvas, { piece, pixels: await decodeUnit(new Uint8Array(bytes), { form: piece.form, rows: piece.rows }) });
+}
+
+/** What a leader says to be the unit; it must be what the places said, or less. */
+function afterLeader(stored: Uint8Array): Uint8Array {
+  const length = new DataView(stored.buffer, stored.byteOffset, stored.byteLength).getUint32(0, true);
+  if (length <= stored.length - LEADER_BYTES) return stored.subarray(LEADER_BYTES, LEADER_BYTES + length);
+  throw new RiffleError(
+    "malformed",
+    `a tile's leader says ${length} bytes, and its place has ${stored.length - LEADER_BYTES}`,
+  );
 }
 
 /** What sparse units show, where the file has such a value and its type can hold it. */

@@ -15,10 +15,16 @@ export interface TestDirectory {
   readonly count?: number;
 }
 
-/** A little-endian BigTIFF of these directories, and `data` behind them; `offsets` tells where `data` begins. */
-export function bigTiff(directories: readonly TestDirectory[], data: Uint8Array = new Uint8Array()): Uint8Array {
+/** A little-endian BigTIFF: its header, GDAL's ghost area where one is given, these directories, and `data` behind them. */
+export function bigTiff(
+  directories: readonly TestDirectory[],
+  data: Uint8Array = new Uint8Array(),
+  structure = "",
+): Uint8Array {
   const blocks: Buffer[] = [];
-  let at = 16;
+  const size = String(structure.length).padStart(6, "0");
+  const ghost = structure === "" ? "" : `GDAL_STRUCTURAL_METADATA_SIZE=${size} bytes\n${structure}`;
+  let at = 16 + ghost.length;
   for (const [i, { tags, next, count }] of directories.entries()) {
     const outside = tags.map(({ type, values }) =>
       WIDTHS[type] * values.length > 8 ? WIDTHS[type] * values.length : 0,
@@ -54,8 +60,8 @@ export function bigTiff(directories: readonly TestDirectory[], data: Uint8Array 
   header.write("II");
   header.writeUInt16LE(43, 2);
   header.writeUInt16LE(8, 4);
-  header.writeBigUInt64LE(16n, 8);
-  return new Uint8Array(Buffer.concat([header, ...blocks, data]));
+  header.writeBigUInt64LE(BigInt(16 + ghost.length), 8);
+  return new Uint8Array(Buffer.concat([header, Buffer.from(ghost), ...blocks, data]));
 }
 
 export interface TestImage {
