@@ -80,7 +80,7 @@ async function place({ index, layout }: TiffFile, levels: readonly Level[]): Pro
   const first = (level: Level): readonly { from: number; to: number }[] => [
     { from: 0, to: Math.min(64, unitCount(level.form.image)) },
   ];
-  await index.load(levels.flatMap((level) => tableRanges(level.form.image, first(level))));
+  await index.load(levels.flatMap((level) => tableRanges({ image: level.form.image, layout, spans: first(level) })));
   const placed: Placed[] = [];
   for (const level of levels) {
     const { image } = level.form;

@@ -5,6 +5,7 @@ import type { IndexBytes } from "./index-bytes.ts";
 import type { Level } from "./pyramid.ts";
 import { hasPlainRows, type UnitForm } from "./unit-decode.ts";
 import type { TiffImage } from "./image.ts";
+import { LEADER_BYTES } from "./extents.ts";
 import { readUnits, tableRanges, unitCount, type Units, type UnitSpan } from "./units.ts";
 import { sourceColumn, sourceRow, type View } from "./view.ts";
 
@@ -21,6 +22,8 @@ export interface Piece {
   readonly form: UnitForm;
   /** Undefined for a sparse unit: nothing is read, and it is empty. */
   readonly range: ByteRange | undefined;
+  /** Whether `range` begins with the unit's leader, which says how long it is. */
+  readonly hasLeader: boolean;
   /** Of the unit: those that `range` decodes to. */
   readonly firstRow: number;
   readonly rows: number;
@@ -53,6 +56,8 @@ export interface PlanInput {
   readonly layout: Layout;
   readonly level: Level;
   readonly view: View;
+  /** `Ghost.packed`. */
+  readonly packed: boolean;
   /** The band that is the mask, from 0. */
   readonly alpha: number | undefined;
   /** Of the samples of one strip of the result. */
@@ -81,12 +86,13 @@ export async function planView(input: PlanInput): Promise<ViewPlan> {
     });
   }
   const spans = layers.map((layer) => spansOf(layer, view));
-  await index.load(layers.flatMap(({ form }, i) => tableRanges(form.image, spans[i] ?? [])));
+  const reads = layers.map((layer, i) => {
+    const { image } = layer.form;
+    return { layer, table: { image, layout, spans: spans[i] ?? [], packed: input.packed } };
+  });
+  await index.load(reads.flatMap(({ table }) => tableRanges(table)));
   const located: LocatedLayer[] = [];
-  for (const [i, layer] of layers.entries()) {
-    const units = await readUnits(index, { image: layer.form.image, layout, spans: spans[i] ?? [] });
-    located.push({ ...layer, units });
-  }
+  for (const { layer, table } of reads) located.push({ ...layer, units: await readUnits(index, table) });
   const total = layers.reduce((sum, { form: { image } }) => sum + image.across * image.down * planeCount(image), 0);
   return { strips: () => stripsOf(input, located), unitsTotal: total, unitsKept: kept };
 }
@@ -215,9 +221,9 @@ function piecesOf(layer: LocatedLayer, { input, from, to }: StripRows): readonly
     for (const { plane, targets } of planes) {
       for (const column of columns) {
         const unit = (plane * image.down + row) * image.across + column.unit;
-        const range = rangeOf(layer, { unit, rows, stored, size: index.source.size });
+        const found = rangeOf(layer, { unit, rows, stored, size: index.source.size });
         const place = { x: column.unit * image.unitWidth, y, columnFrom: column.from, columnTo: column.to };
-        pieces.push({ form, range, firstRow: rows.from, rows: rows.to - rows.from, ...place, targets });
+        pieces.push({ form, ...found, firstRow: rows.from, rows: rows.to - rows.from, ...place, targets });
       }
     }
   }
@@ -231,7 +237,7 @@ interface UnitRowsWanted {
   readonly size: number;
 }
 
-function rangeOf({ form, units }: LocatedLayer, wanted: UnitRowsWanted): ByteRange | undefined {
+function rangeOf({ form, units }: LocatedLayer, wanted: UnitRowsWanted): Pick<Piece, "range" | "hasLeader"> {
   const { unit, rows, stored, size } = wanted;
   const { image, rowBytes } = form;
   const table = units[firstFrom({ from: 0, to: units.length }, (i) => (units[i]?.to ?? 0) > unit)];
@@ -246,14 +252,15 @@ function rangeOf({ form, units }: LocatedLayer, wanted: UnitRowsWanted): ByteRan
   if (unit >= unitCount(image)) {
     throw new RiffleError("malformed", `the TIFF gives no place for ${image.tiled ? "tile" : "strip"} ${unit}`);
   }
-  if (offset === 0 || length === 0) return undefined;
+  if (offset === 0 || length === 0) return { range: undefined, hasLeader: false };
+  const hasLeader = table.byPlaces && !isPlain;
   const range = isPlain
     ? { start: offset + rows.from * rowBytes, end: offset + rows.to * rowBytes }
-    : { start: offset, end: offset + length };
+    : { start: Math.max(0, offset - (hasLeader ? LEADER_BYTES : 0)), end: offset + length };
   if (!(range.end <= size) || (isPlain && length < rowBytes * rows.to)) {
     throw new RiffleError("malformed", `${image.tiled ? "tile" : "strip"} ${unit} of the TIFF is not whole`, {
       facts: { unit, offset, length, size },
     });
   }
-  return range;
+  return { range, hasLeader };
 }

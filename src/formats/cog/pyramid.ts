@@ -17,7 +17,8 @@ const REDUCED = 1;
 const MASK = 4;
 const MAX_SUB_IMAGES = 64;
 const MAX_JPEG_TABLE_BYTES = 64 * 1024;
-/** GDAL's own bound. */
+/** GDAL's own bounds. */
+const MAX_SIDE = 2 ** 31 - 1;
 const MAX_UNITS = 2 ** 31 - 1;
 
 /**
@@ -51,7 +52,10 @@ function isSameKind(image: TiffImage, main: TiffImage): boolean {
   }
 }
 
-function checkUnits({ across, down, planar, samples }: TiffImage): void {
+function checkUnits({ across, down, planar, samples, width, height }: TiffImage): void {
+  if (width > MAX_SIDE || height > MAX_SIDE) {
+    throw new RiffleError("malformed", `the TIFF claims ${width} x ${height} pixels`, { facts: { width, height } });
+  }
   const units = across * down * (planar === 2 ? samples : 1);
   if (units > MAX_UNITS) {
     throw new RiffleError("malformed", `the TIFF claims ${units} tiles or strips`, {

@@ -13,7 +13,7 @@ import { scanView } from "./scan.ts";
 import { openTiff, type TiffFile } from "./tiff-file.ts";
 import { resolveView, type View } from "./view.ts";
 
-/** Of a decoded unit together with the strip of the result that it goes to. */
+/** What decoding one unit may take. */
 const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 /** Rows of the result that are made at once. */
 const STRIP_BYTES = 64 * 1024 * 1024;
@@ -65,7 +65,15 @@ async function prepare(
   const view = await resolveView(query, metadata);
   const level = levels[view.level] ?? levels[0];
   const maxStripBytes = Math.min(STRIP_BYTES, (options.maxBytes ?? DEFAULT_MAX_BYTES) / 4);
-  const plan = await planView({ index: file.index, layout: file.layout, level, view, alpha, maxStripBytes });
+  const plan = await planView({
+    index: file.index,
+    layout: file.layout,
+    level,
+    view,
+    packed: file.ghost?.packed === true,
+    alpha,
+    maxStripBytes,
+  });
   return { view, plan, level };
 }
 

@@ -9,6 +9,8 @@ export interface SampleType {
   readonly kind: "unsigned" | "signed" | "float" | "complex integer" | "complex float";
   /** Of one stored sample; a complex one counts both parts. */
   readonly bits: number;
+  /** Signed samples of an odd width, which have an unsigned `kind`. */
+  readonly signed?: boolean;
   /** Of one result. */
   readonly bytes: 1 | 2 | 4 | 8 | 16;
 }
@@ -28,7 +30,7 @@ const COMPLEX: Readonly<Record<string, SampleType>> = {
 };
 
 /**
- * Samples of odd widths are widened as GDAL widens them: to 8, 16 or 32 bits without sign (whatever the file says), halves and 24-bit floats to
+ * Samples of odd widths are widened as GDAL widens them: to 8, 16 or 32 bits without sign, halves and 24-bit floats to
  * `float32`, complex integers to `complex64`. Throws `unsupported` naming the type.
  */
 export function sampleType(image: TiffImage): SampleType {
@@ -57,8 +59,9 @@ function typeOf(bits: number, format: number): SampleType | undefined {
   if (format !== 1 && format !== 2 && format !== 4) return undefined;
   if (!whole && !(Number.isInteger(bits) && bits >= 1 && bits < 32)) return undefined;
   const bytes = wholeBytes(bits);
-  const signed = format === 2 && whole;
-  return { name: `${signed ? "int" : "uint"}${bytes * 8}`, kind: signed ? "signed" : "unsigned", bits, bytes };
+  if (format !== 2) return { name: `uint${bytes * 8}`, kind: "unsigned", bits, bytes };
+  if (whole) return { name: `int${bytes * 8}`, kind: "signed", bits, bytes };
+  return { name: `uint${bytes * 8}`, kind: "unsigned", bits, bytes, signed: true };
 }
 
 function wholeBytes(bits: number): 1 | 2 | 4 | 8 {

@@ -4,6 +4,7 @@ import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { Limiter } from "../../bytes/limiter.ts";
 import { abortError, RiffleError } from "../../errors.ts";
 import type { RasterWindow } from "../raster.ts";
+import { LEADER_BYTES } from "./extents.ts";
 import { paint, type Canvas } from "./paint.ts";
 import type { Piece, Strip, ViewPlan } from "./pieces.ts";
 import type { Level } from "./pyramid.ts";
@@ -82,17 +83,28 @@ function* batchesOf(input: ScanInput): Generator<Batch> {
   if (strips.length > 0) yield close();
 }
 
+/** What decoding the largest of these takes: its bytes as stored, as decoded, and widened. */
+function peakBytes(pieces: readonly Piece[]): number {
+  return pieces.reduce((most, { form, rows, range }) => {
+    const { image, type, samples, rowBytes } = form;
+    const stored = range === undefined ? 0 : range.end - range.start;
+    const widened = type.bits === type.bytes * 8 ? 0 : image.unitWidth * samples * type.bytes;
+    return Math.max(most, stored + rows * (rowBytes + widened));
+  }, 0);
+}
+
 /** Before anything of its size is allocated. */
 function checkSizes({ view, maxBytes, level }: ScanInput, { pieces }: Strip): void {
-  const row = view.width * level.form.type.bytes * view.bands.length;
-  const unit = pieces.reduce((most, { form, rows }) => {
-    const wide = form.image.unitWidth * form.samples * form.type.bytes;
-    return Math.max(most, rows * Math.max(form.rowBytes, wide));
-  }, 0);
+  const row = view.width * (level.form.type.bytes * view.bands.length + 1);
+  const unit = peakBytes(pieces);
   if (unit + row <= maxBytes) return;
-  throw new RiffleError("unsupported", `a tile or strip of the TIFF decodes to ${unit} bytes, more than ${maxBytes}`, {
-    facts: { unitBytes: unit, rowBytes: row, maxBytes },
-  });
+  throw new RiffleError(
+    "unsupported",
+    `decoding a tile or strip of the TIFF takes ${unit} bytes, more than ${maxBytes}`,
+    {
+      facts: { unitBytes: unit, rowBytes: row, maxBytes },
+    },
+  );
 }
 
 function keyOf({ start, end }: ByteRange): string {
@@ -125,7 +137,8 @@ async function makeStrip(input: ScanInput, { strip, units }: StripWork): Promise
     mask: hasMask ? new Uint8Array(pixels) : undefined,
   };
   if (strip.pieces.some(({ range, form }) => range === undefined && form === level.form)) fillNodata(input, canvas);
-  const limiter = new Limiter(DECODERS);
+  const atOnce = Math.floor(input.maxBytes / 2 / Math.max(1, peakBytes(strip.pieces)));
+  const limiter = new Limiter(Math.max(1, Math.min(DECODERS, atOnce)));
   const work = strip.pieces.map((piece) => limiter.run(() => showPiece(input, { canvas, piece, units })));
   await settleAll(work);
   return {
@@ -161,7 +174,18 @@ async function showPiece({ read }: ScanInput, { canvas, piece, units }: PieceWor
   await nextTurn();
   if (read.signal?.aborted === true) throw abortError(read.signal);
   // several units may be cut from the same bytes, and decoding uses them up
-  paint(canvas, { piece, pixels: await decodeUnit(new Uint8Array(stored), { form: piece.form, rows: piece.rows }) });
+  const bytes = piece.hasLeader ? afterLeader(stored) : stored;
+  paint(canvas, { piece, pixels: await decodeUnit(new Uint8Array(bytes), { form: piece.form, rows: piece.rows }) });
+}
+
+/** What a leader says to be the unit; it must be what the places said, or less. */
+function afterLeader(stored: Uint8Array): Uint8Array {
+  const length = new DataView(stored.buffer, stored.byteOffset, stored.byteLength).getUint32(0, true);
+  if (length <= stored.length - LEADER_BYTES) return stored.subarray(LEADER_BYTES, LEADER_BYTES + length);
+  throw new RiffleError(
+    "malformed",
+    `a tile's leader says ${length} bytes, and its place has ${stored.length - LEADER_BYTES}`,
+  );
 }
 
 /** What sparse units show, where the file has such a value and its type can hold it. */

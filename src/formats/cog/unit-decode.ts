@@ -25,14 +25,14 @@ export interface UnitForm {
   readonly afterLerc: number;
 }
 
-const DECODED: readonly number[] = [1, 5, 7, 8, 32773, 32946, 34887, 34926, 50000];
+const DECODED: ReadonlySet<number> = new Set([1, 5, 7, 8, 32773, 32946, 34887, 34926, 50000]);
 
 /** Throws `unsupported` naming what the units need: all that have bytes, or with `sparse` those that have none. */
 export function checkDecodable({ image, type }: UnitForm, sparse = false): void {
   const { compression, photometric, predictor } = image;
   const name = compressionName(compression);
   if (sparse && isCompression(compression)) return;
-  if (!DECODED.includes(compression)) {
+  if (!DECODED.has(compression)) {
     throw new RiffleError("unsupported", `TIFF compression ${name} (${compression}) cannot be decoded`, {
       facts: { compression, name },
     });

@@ -92,19 +92,15 @@ function float24(bits: number): number {
   return (sign | ((1 - shift - 63 + 127) << 23) | (((fraction << shift) & 0xffff) << 7)) >>> 0;
 }
 
-/** The most significant bit first (FillOrder 1); 24 bits follow the file's byte order. */
+/** The most significant bit first, whatever the byte order (TIFF 6.0, FillOrder); a row begins on a whole byte. */
 function widenIntegers(bytes: Uint8Array, { rows, output }: Widening): void {
   const { type, samplesPerRow } = rows;
   const { bits } = type;
   const values =
     type.bytes === 1 ? output : type.bytes === 2 ? new Uint16Array(output.buffer) : new Uint32Array(output.buffer);
   const rowBytes = Math.ceil((samplesPerRow * bits) / 8);
-  if (bits === 24 && rows.littleEndian) {
-    for (let i = 0; i < values.length; i += 1) {
-      values[i] = (bytes[i * 3] ?? 0) | ((bytes[i * 3 + 1] ?? 0) << 8) | ((bytes[i * 3 + 2] ?? 0) << 16);
-    }
-    return;
-  }
+  // signed samples are given as unsigned ones, as GDAL does, which is wrong for those below zero
+  const negative = type.signed === true ? 2 ** (bits - 1) : Infinity;
   for (let row = 0, i = 0; row < rows.rows; row += 1) {
     let at = row * rowBytes;
     let held = 0;
@@ -117,7 +113,9 @@ function widenIntegers(bytes: Uint8Array, { rows, output }: Widening): void {
       }
       has -= bits;
       const unit = 2 ** has;
-      values[i] = Math.floor(held / unit);
+      const value = Math.floor(held / unit);
+      if (value >= negative) throw new RiffleError("unsupported", `negative TIFF samples of ${bits} bits`);
+      values[i] = value;
       held %= unit;
     }
   }

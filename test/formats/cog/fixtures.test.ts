@@ -10,7 +10,7 @@ import { readRaster, sha256, statistics, type WholeRaster } from "./read-raster.
 
 /** Sound files whose compression or colour model no package here decodes: they are refused by name. */
 const UNDECODED = /^TIFF compression .+ cannot be decoded|^YCbCr colours with TIFF compression .+ cannot be decoded/;
-const UNDECODED_CODES: readonly unknown[] = [2, 3, 4, 6, 32766, 32809, 34676, 34925, 50001];
+const UNDECODED_CODES: ReadonlySet<unknown> = new Set([2, 3, 4, 6, 32766, 32809, 34676, 34925, 50001]);
 
 function open(name: string): Promise<RasterReader> {
   return tiffRaster(memorySource(name, new Uint8Array(readFileSync(join(FIXTURES ?? "", name)))));
@@ -18,7 +18,7 @@ function open(name: string): Promise<RasterReader> {
 
 function isUndecoded(facts: TiffFacts): boolean {
   const { compression, photometric } = facts.ifds?.[0] ?? {};
-  return UNDECODED_CODES.includes(compression) || (photometric === 6 && compression !== 7);
+  return UNDECODED_CODES.has(compression) || (photometric === 6 && compression !== 7);
 }
 
 function expectPixels(whole: WholeRaster, facts: TiffFacts): void {
@@ -47,11 +47,14 @@ function expectMetadata({ metadata }: RasterReader, facts: TiffFacts): void {
     // complex integers come as floats: no other reader has a type for them either
     expect(metadata.bands[0]?.type).toBe(facts.dtype === "complex_int16" ? "complex64" : facts.dtype);
   }
-  expect(metadata.bands[0]?.nodata).toEqual(facts.nodata == null ? undefined : Number(facts.nodata));
+  expect(metadata.bands[0]?.nodata).toEqual(
+    (facts.nodata ?? undefined) === undefined ? undefined : Number(facts.nodata),
+  );
   // libtiff cuts long strips of raw pixels into short ones, which are not in the file
   if (facts.ifds?.[0]?.["tiled"] === true) expect([metadata.blockWidth, metadata.blockHeight]).toEqual(facts.block);
-  if (/^EPSG/.test(facts.crs ?? "") && metadata.crs?.startsWith("+proj") !== true) expect(metadata.crs).toBe(facts.crs);
-  if (facts.crs == null) expect(metadata.crs).toBeUndefined();
+  if (facts.crs?.startsWith("EPSG") === true && metadata.crs?.startsWith("+proj") !== true)
+    expect(metadata.crs).toBe(facts.crs);
+  if (typeof facts.crs !== "string") expect(metadata.crs).toBeUndefined();
   else if (!facts.crs.startsWith("LOCAL_CS")) expect(metadata.crs).toBeDefined();
   const [a, b, c, d, e, f] = metadata.transform ?? [0, 1, 0, 0, 0, 1];
   for (const [i, value] of [b, c, a, e, f, d].entries()) {
@@ -70,7 +73,8 @@ describe.skipIf(FIXTURES === undefined)("TIFF fixtures", () => {
     expect(decoded.length).toBeGreaterThan(200);
   });
 
-  test.each(decoded)("$name is read", async ({ name, facts }) => {
+  // the largest has 214 MB of pixels, and is read and hashed more than once
+  test.each(decoded)("$name is read", { timeout: 180_000 }, async ({ name, facts }) => {
     const reader = await open(name);
     expectMetadata(reader, facts);
     const whole = await readRaster(reader);

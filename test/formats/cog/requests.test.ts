@@ -28,7 +28,7 @@ describe.skipIf(!hasGdal)("what a window of a COG costs", () => {
     const source = loggedSource(content);
     const reader = await tiffRaster(source);
     const plan = await reader.plan({ window: WINDOW });
-    expect(source.calls).toEqual([[{ start: 0, end: 16_384 }]]);
+    expect(source.calls).toEqual([[{ start: 0, end: 32_768 }]]);
     const whole = await readRaster(reader, { window: WINDOW });
     expect([whole.width, whole.height]).toEqual([1024, 1024]);
     expect(source.calls).toHaveLength(2);
