@@ -151,6 +151,14 @@ test("a small directory is one request, a long one two", async () => {
   expect(many.bytes()).toBeLessThan(65_536 + 5000 * 60);
 });
 
+test("a directory of megabytes is not fetched for extents", async () => {
+  const bytes = archive(Array.from({ length: 60_000 }, (_, at) => `${"long/".repeat(20)}${at}`));
+  const source = loggedSource(bytes);
+  expect((await zip.extents?.(source))?.count).toBe(0);
+  expect(source.bytes()).toBe(65_536);
+  expect((await zip.info(source)).facts["members"]).toBe(60_000);
+});
+
 test("the longest comment is looked behind", async () => {
   const source = loggedSource(archive(["a"], "x".repeat(65_535)));
   expect((await readZipDirectory(source)).members.length).toBe(1);
