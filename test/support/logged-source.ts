@@ -12,7 +12,8 @@ export interface LoggedSource extends RangeSource {
 }
 
 export function loggedSource(bytes: Uint8Array, id = "memory"): LoggedSource {
-  const source = memorySource(id, bytes);
+  // A Buffer would hand out views of itself instead of copies.
+  const source = memorySource(id, new Uint8Array(bytes));
   const calls: ByteRange[][] = [];
   return {
     ...source,
