@@ -19,9 +19,39 @@ export function likelyFormats(hint: FormatHint): readonly Format[] {
 
 type End = Format["index"];
 
-/** What the ends that were read prove: a format counts only once the end was read where its index lies. */
-function provenBy(probe: Probe, ends: ReadonlySet<End>): Format | undefined {
-  return FORMATS.find((format) => ends.has(format.index) && format.matches?.(probe) === true);
+/** What was read of a file so far. */
+interface Sight {
+  readonly probe: Probe;
+  readonly ends: ReadonlySet<End>;
+}
+
+async function look(
+  source: RangeSource,
+  before: Sight,
+  options: ReadOptions & { wanted: readonly End[] },
+): Promise<Sight> {
+  const { wanted, ...how } = options;
+  const { size } = source;
+  const rangeOf = {
+    head: { start: 0, end: Math.min(size, PROBE_BYTES) },
+    tail: { start: Math.max(0, size - PROBE_BYTES), end: size },
+  };
+  const ranges = wanted.map((end) => rangeOf[end]);
+  const found = await source.readMany(ranges, { priority: "metadata", ...how });
+  const bytesOf = (end: End): Uint8Array => found[wanted.indexOf(end)] ?? before.probe[end];
+  if (size <= PROBE_BYTES) {
+    const all = found[0] ?? new Uint8Array();
+    return { probe: { head: all, tail: all, size }, ends: new Set(["head", "tail"]) };
+  }
+  return { probe: { head: bytesOf("head"), tail: bytesOf("tail"), size }, ends: new Set([...before.ends, ...wanted]) };
+}
+
+/** A format counts only once the end was read where its index lies. */
+function verdict({ probe, ends }: Sight, likely: readonly Format[]): Format | undefined {
+  const proven = FORMATS.find((format) => ends.has(format.index) && format.matches?.(probe) === true);
+  if (proven !== undefined && proven.name !== "zip") return proven;
+  // Text, and a zip too long for its members to be seen, are what the hint says of them.
+  return likely.find((format) => ends.has(format.index) && format.allows?.(probe) === true) ?? proven;
 }
 
 /**
@@ -34,46 +64,17 @@ export async function detectFormat(
   hint: FormatHint = {},
   options: ReadOptions = {},
 ): Promise<Format | undefined> {
-  const { size } = source;
   const likely = likelyFormats(hint);
-  const how = { priority: "metadata" as const, ...options };
-  const rangeOf = {
-    head: { start: 0, end: Math.min(size, PROBE_BYTES) },
-    tail: { start: Math.max(0, size - PROBE_BYTES), end: size },
+  const nothing = {
+    probe: { head: new Uint8Array(), tail: new Uint8Array(), size: source.size },
+    ends: new Set<End>(),
   };
-  const seen: Record<End, Uint8Array> = { head: new Uint8Array(), tail: new Uint8Array() };
-  const ends = new Set<End>();
-  const look = async (wanted: readonly End[]): Promise<void> => {
-    const found = await source.readMany(
-      wanted.map((end) => rangeOf[end]),
-      how,
-    );
-    for (const [at, end] of wanted.entries()) {
-      seen[end] = found[at] ?? new Uint8Array();
-      ends.add(end);
-    }
-  };
-
-  if (size <= PROBE_BYTES) {
-    await look(["head"]);
-    seen.tail = seen.head;
-    ends.add("tail");
-  } else {
-    const first = likely[0]?.index;
-    await look(first === undefined ? ["head", "tail"] : [first]);
-  }
-  const verdict = (): Format | undefined => {
-    const probe = { ...seen, size };
-    const proven = provenBy(probe, ends);
-    if (proven !== undefined && proven.name !== "zip") return proven;
-    // Text, and a zip too long for its members to be seen, are what the hint says of them.
-    return likely.find((format) => ends.has(format.index) && format.allows?.(probe) === true) ?? proven;
-  };
-  const early = verdict();
-  if (early !== undefined) return early;
-  const missing = (["head", "tail"] as const).filter((end) => !ends.has(end));
-  if (missing.length > 0) await look(missing);
-  return verdict();
+  const first = source.size <= PROBE_BYTES ? "head" : likely[0]?.index;
+  const sight = await look(source, nothing, { ...options, wanted: first === undefined ? ["head", "tail"] : [first] });
+  const early = verdict(sight, likely);
+  const missing = (["head", "tail"] as const).filter((end) => !sight.ends.has(end));
+  if (early !== undefined || missing.length === 0) return early;
+  return verdict(await look(source, sight, { ...options, wanted: missing }), likely);
 }
 
 /**

@@ -17,7 +17,8 @@ const GAP_BYTES = 256 * 1024;
 const PART_BYTES = 8 * 1024 * 1024;
 
 export function loggedSource(bytes: Uint8Array, id = "memory"): LoggedSource {
-  const source = memorySource(id, bytes);
+  // A Buffer would hand out views of itself instead of copies.
+  const source = memorySource(id, new Uint8Array(bytes));
   const calls: ByteRange[][] = [];
   return {
     ...source,

@@ -29,7 +29,6 @@ export interface GribWalk {
   readonly messages: readonly GribMessage[];
   /** Why the walk ended before the file did. */
   readonly stop: "end" | "requests" | "messages" | "other data" | "cut short";
-  readonly requests: number;
 }
 
 /** Length and edition by the indicator section; undefined when there is none. */
@@ -46,6 +45,10 @@ async function indicatorAt(
   if (edition === 1) return { bytes: view.getUint32(4, false) >>> 8, edition };
   if (edition !== 2 || bytes.length < INDICATOR_BYTES) return undefined;
   return { bytes: uint64(view, 8, false), edition };
+}
+
+function brokenStart(what: string): RiffleError {
+  return new RiffleError("malformed", `the GRIB file is broken or cut short: its first message ${what}`);
 }
 
 /**
@@ -65,32 +68,25 @@ export async function walkMessages(
     laterBytes: LATER_READ_BYTES,
     maxBytes: MAX_SECTION_BYTES,
   });
-  const head = await pieces.read({ start: 0, end: Math.min(size, FIRST_READ_BYTES) });
-  const messages: GribMessage[] = [];
-  const ended = (stop: GribWalk["stop"]): GribWalk => ({ messages, stop, requests: pieces.requests });
-  let start = gribStart(head);
+  let start = gribStart(await pieces.read({ start: 0, end: Math.min(size, FIRST_READ_BYTES) }));
   if (start < 0) throw new RiffleError("malformed", "not a GRIB file: no message begins in its first bytes");
   const isAffordable = (from: number, to: number): boolean =>
     pieces.requests < maxRequests || pieces.has({ start: from, end: Math.min(size, to) });
+  const messages: GribMessage[] = [];
   while (start < size) {
-    if (messages.length === MAX_MESSAGES) return ended("messages");
-    if (!isAffordable(start, start + INDICATOR_BYTES)) return ended("requests");
+    if (messages.length === MAX_MESSAGES) return { messages, stop: "messages" };
+    if (!isAffordable(start, start + INDICATOR_BYTES)) return { messages, stop: "requests" };
     const indicator = await indicatorAt(pieces, { start, size });
-    if (indicator === undefined) {
+    const end = start + (indicator?.bytes ?? 0);
+    const isSound = end - start >= EDITION_1_INDICATOR_BYTES + END_BYTES && end <= size;
+    if (indicator === undefined || !isSound) {
       if (messages.length === 0)
-        throw new RiffleError("malformed", "the GRIB file is broken: its first message has no sound beginning");
-      return ended("other data");
-    }
-    const end = start + indicator.bytes;
-    const isSound = indicator.bytes >= EDITION_1_INDICATOR_BYTES + END_BYTES && end <= size;
-    if (!isSound) {
-      if (messages.length === 0)
-        throw new RiffleError("malformed", `the GRIB file is cut short: its first message would end at byte ${end}`);
-      return ended("cut short");
+        throw brokenStart(indicator === undefined ? "does not begin" : `would end at byte ${end}`);
+      return { messages, stop: indicator === undefined ? "other data" : "cut short" };
     }
     const fields = indicator.edition === 2 ? await parseSections(pieces, { start, end, isAffordable }) : [];
     messages.push({ start, end, edition: indicator.edition, fields });
     start = end;
   }
-  return ended("end");
+  return { messages, stop: "end" };
 }

@@ -1,7 +1,7 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { extentTable, NO_EXTENTS, type Extent, type ExtentTable } from "../extents.ts";
-import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
 import { piecesOf, type Pieces } from "../pieces.ts";
 import { findCodestream } from "./boxes.ts";
 import { partsByTable, readCodestream, walkParts, type Codestream } from "./codestream.ts";
@@ -29,6 +29,25 @@ function typeOf({ components }: Codestream): string {
   return [...new Set(types)].join(", ");
 }
 
+function headerFacts(header: Codestream): Record<string, Fact> {
+  return {
+    width: header.width,
+    height: header.height,
+    components: header.components.length,
+    type: typeOf(header),
+    tileWidth: header.tileWidth,
+    tileHeight: header.tileHeight,
+    tiles: header.tiles,
+    tileLengths: header.lengths !== undefined,
+    ...(header.coding !== undefined && {
+      resolutions: header.coding.levels + 1,
+      qualityLayers: header.coding.layers,
+      progression: header.coding.progression,
+      lossless: header.coding.isLossless,
+    }),
+  };
+}
+
 /** One request for most files; up to eight where tile parts have to be counted one by one. */
 async function info(source: RangeSource, options: FormatOptions = {}): Promise<FileInfo> {
   const pieces = piecesIn(source, options);
@@ -43,23 +62,10 @@ async function info(source: RangeSource, options: FormatOptions = {}): Promise<F
     format: "jpeg2000",
     title: brand === undefined ? "JPEG 2000 codestream" : "JPEG 2000",
     facts: {
-      width: header.width,
-      height: header.height,
-      components: header.components.length,
-      type: typeOf(header),
-      ...(colour !== undefined && { colour }),
-      tileWidth: header.tileWidth,
-      tileHeight: header.tileHeight,
-      tiles: header.tiles,
+      ...headerFacts(header),
       [found.isComplete ? "tileParts" : "tilePartsSeen"]: found.parts.length,
-      tileLengths: table !== undefined,
-      ...(header.coding !== undefined && {
-        resolutions: header.coding.levels + 1,
-        qualityLayers: header.coding.layers,
-        progression: header.coding.progression,
-        lossless: header.coding.isLossless,
-      }),
       ...(brand !== undefined && { brand }),
+      ...(colour !== undefined && { colour }),
       ...(georeference !== undefined && { georeference }),
     },
     notes: [

@@ -78,34 +78,27 @@ async function readRecords(
   return records;
 }
 
-/** The public header and the records behind it, in one request of 64 KiB for most files. */
-export async function readLasHeader(source: RangeSource, options: FormatOptions = {}): Promise<LasFile> {
-  const pieces = piecesOf(source, {
-    ...options,
-    what: "LAS file",
-    firstBytes: FIRST_READ_BYTES,
-    laterBytes: FIRST_READ_BYTES,
-    maxBytes: MAX_RECORD_BYTES,
-  });
-  const bytes = await pieces.read({ start: 0, end: Math.min(source.size, FULL_HEADER_BYTES) });
+/** All but the records. Throws `malformed`, or `unsupported` for versions to come. */
+function parseHeader(bytes: Uint8Array, size: number): Omit<LasHeader, "records"> & { readonly headerBytes: number } {
   if (!startsWith(bytes, "LASF"))
     throw new RiffleError("malformed", "not a LAS file: it does not begin with its magic");
   if (bytes.length < OLDEST_HEADER_BYTES) throw malformed("its header is cut short");
   const view = viewOf(bytes);
   const [major, minor] = [view.getUint8(24), view.getUint8(25)];
-  if (major !== 1 || minor > 4)
+  if (major !== 1 || minor > 4) {
     throw new RiffleError("unsupported", `the LAS file is of version ${major}.${minor}; riffle knows 1.0 to 1.4`);
+  }
   const headerBytes = view.getUint16(94, true);
   const pointsStart = view.getUint32(96, true);
   const isWide = minor === 4 && headerBytes >= FULL_HEADER_BYTES && bytes.length >= FULL_HEADER_BYTES;
-  if (headerBytes < OLDEST_HEADER_BYTES || headerBytes > pointsStart || pointsStart > source.size) {
+  if (headerBytes < OLDEST_HEADER_BYTES || headerBytes > pointsStart || pointsStart > size) {
     throw malformed(`a header of ${headerBytes} bytes, points from byte ${pointsStart}`);
   }
   const triple = (at: number, step = 8): readonly number[] =>
     [0, 1, 2].map((axis) => view.getFloat64(at + axis * step, true));
   const format = view.getUint8(104);
-  const recordCount = view.getUint32(100, true);
-  const header: LasHeader = {
+  return {
+    headerBytes,
     version: `${major}.${minor}`,
     system: text(bytes, 26, 32),
     software: text(bytes, 58, 32),
@@ -121,8 +114,21 @@ export async function readLasHeader(source: RangeSource, options: FormatOptions 
     offset: triple(155),
     max: triple(179, 16),
     min: triple(187, 16),
-    records: await readRecords(pieces, { start: headerBytes, count: recordCount, end: pointsStart }),
-    recordCount,
+    recordCount: view.getUint32(100, true),
   };
-  return { header, pieces };
+}
+
+/** The public header and the records behind it, in one request of 64 KiB for most files. */
+export async function readLasHeader(source: RangeSource, options: FormatOptions = {}): Promise<LasFile> {
+  const pieces = piecesOf(source, {
+    ...options,
+    what: "LAS file",
+    firstBytes: FIRST_READ_BYTES,
+    laterBytes: FIRST_READ_BYTES,
+    maxBytes: MAX_RECORD_BYTES,
+  });
+  const bytes = await pieces.read({ start: 0, end: Math.min(source.size, FULL_HEADER_BYTES) });
+  const { headerBytes, ...header } = parseHeader(bytes, source.size);
+  const bounds = { start: headerBytes, count: header.recordCount, end: header.pointsStart };
+  return { header: { ...header, records: await readRecords(pieces, bounds) }, pieces };
 }

@@ -182,7 +182,7 @@ export async function readClassicHeader(source: RangeSource, options: FormatOpti
       return header;
     } catch (error) {
       if (!(error instanceof Cut)) throw error;
-      if (error.needed > limit) throw malformed(`its header is cut short, or longer than ${MAX_HEADER_BYTES} bytes`);
+      if (error.needed > limit) throw malformed(`its header is cut short, or longer than ${limit} bytes`);
       const end = Math.min(limit, Math.max(error.needed, 2 * bytes.length));
       bytes = Buffer.concat([bytes, await source.read({ start: bytes.length, end }, how)]);
     }

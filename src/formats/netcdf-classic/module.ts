@@ -4,6 +4,8 @@ import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
 import { readClassicHeader, type ClassicHeader, type ClassicVariable } from "./header.ts";
 
 const SHOWN_VARIABLES = 500;
+/** For the mount: headers are mostly a few KiB. */
+const EXTENT_HEADER_BYTES = 4 * 1024 * 1024;
 /** Records of which each variable's part is an extent; more would be a table of small units. */
 const MAX_RECORD_EXTENTS = 200_000;
 
@@ -70,8 +72,9 @@ async function info(source: RangeSource, options?: FormatOptions): Promise<FileI
 }
 
 /** A variable, or its part of one record: parts of one variable are a series. */
-async function extents(source: RangeSource, options?: FormatOptions): Promise<ExtentTable> {
-  const header = await readClassicHeader(source, options);
+async function extents(source: RangeSource, options: FormatOptions = {}): Promise<ExtentTable> {
+  const maxBytes = Math.min(options.maxBytes ?? EXTENT_HEADER_BYTES, EXTENT_HEADER_BYTES);
+  const header = await readClassicHeader(source, { ...options, maxBytes });
   const recordBytes = recordBytesOf(header);
   const units: Extent[] = [{ start: 0, end: header.bytes, series: -1 }];
   const recordVariables = header.variables.filter(({ isRecord }) => isRecord).length;

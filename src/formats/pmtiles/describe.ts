@@ -35,7 +35,7 @@ function textFacts(metadata: Metadata): Record<string, Fact> {
   const shown = ["name", "description", "attribution", "type", "version", "generator"];
   const entries = shown.flatMap((key) => {
     const value = metadata[key];
-    return typeof value === "string" ? [[key, value] as const] : [];
+    return typeof value === "string" && value !== "" ? [[key, value] as const] : [];
   });
   const layers = metadata["vector_layers"];
   const ids = (Array.isArray(layers) ? (layers as readonly unknown[]) : []).flatMap((layer) =>

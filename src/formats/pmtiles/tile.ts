@@ -1,4 +1,4 @@
-import { findTile, zxyToTileId } from "pmtiles";
+import { findTile, zxyToTileId, type Entry } from "pmtiles";
 import type { RangeSource } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import type { FormatOptions } from "../format.ts";
@@ -31,8 +31,8 @@ export async function findTileRange(
   const id = tileIdOf(address);
   let directory = archive.root;
   for (let level = 0; level < MAX_LEVELS; level += 1) {
-    // A copy: the package's signature asks for a mutable array.
-    const entry = findTile([...directory], id);
+    // The package's signature asks for a mutable array, and it only searches.
+    const entry = findTile(directory as Entry[], id);
     if (entry === null) return undefined;
     if (entry.runLength > 0) {
       const start = header.tileDataOffset + entry.offset;

@@ -72,6 +72,7 @@ describeFixtures("every zip of the fixtures", () => {
       if (entry.csize !== undefined) expect(member?.compressedBytes).toBe(entry.csize);
       if (entry.crc32 !== undefined) expect(member?.crc32).toBe(Number.parseInt(entry.crc32, 16));
       if (entry.offset !== undefined) expect(member?.headerOffset).toBe(entry.offset);
+      if (entry.mode !== undefined && member?.mode !== undefined) expect(member.mode & 0o7777).toBe(entry.mode);
       expect(member?.isEncrypted).toBe(entry.encrypted ?? false);
     }
   });
@@ -149,6 +150,25 @@ test("a small directory is one request, a long one two", async () => {
   expect((await readZipDirectory(many)).members.length).toBe(5000);
   expect(many.calls.length).toBe(2);
   expect(many.bytes()).toBeLessThan(65_536 + 5000 * 60);
+});
+
+test("local headers are read together, content in one more round trip", async () => {
+  const source = loggedSource(archive(["a", "b", "c"]));
+  const { members } = await readZipDirectory(source);
+  expect((await memberRanges(source, members)).map(({ start }) => start)).toEqual([31, 62, 93]);
+  expect(source.calls.slice(1).map((ranges) => ranges.length)).toEqual([3]);
+  const [first] = members;
+  if (first === undefined) throw new Error("no member");
+  expect(await readMember(source, first)).toEqual(new Uint8Array());
+  expect(source.calls.length).toBe(4);
+});
+
+test("a directory of megabytes is not fetched for extents", async () => {
+  const bytes = archive(Array.from({ length: 60_000 }, (_, at) => `${"long/".repeat(20)}${at}`));
+  const source = loggedSource(bytes);
+  expect((await zip.extents?.(source))?.count).toBe(0);
+  expect(source.bytes()).toBe(65_536);
+  expect((await zip.info(source)).facts["members"]).toBe(60_000);
 });
 
 test("the longest comment is looked behind", async () => {
