@@ -1,4 +1,4 @@
-import { Field, Schema, type DataType } from "apache-arrow";
+import { Schema, type DataType, type Field } from "apache-arrow";
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { extentRanges } from "../extents.ts";

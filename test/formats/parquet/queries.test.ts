@@ -161,6 +161,14 @@ test("a word that is between all bounds but in no bloom filter costs the filters
   ).toBeGreaterThan(0);
 });
 
+test("bloom filters are found in the buffers of Node as well", async () => {
+  const { table } = await open(Buffer.from(SORTED));
+  const rows = await rowsOf(table, { columns: ["id"], where: await parsePredicate("word = 'w4999'") });
+  expect(rows.length).toBe(
+    Array.from({ length: ROWS }, (_, row) => (row * 31) % 5003).filter((word) => word === 4999).length,
+  );
+});
+
 test("an unknown column is a usage error that says what there is", async () => {
   const { table } = await open(SORTED);
   const scan = async (query: TableQuery): Promise<unknown> => rowsOf(table, query).catch((error: unknown) => error);
