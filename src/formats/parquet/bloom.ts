@@ -22,7 +22,8 @@ export function parseBloom(bytes: Uint8Array): Uint32Array | undefined {
       else return false;
       return true;
     });
-    const bits = bytes.slice(reader.position, reader.position + size);
+    // A copy whatever the bytes are: the slice of a Buffer would be a view.
+    const bits = Uint8Array.from(bytes.subarray(reader.position, reader.position + size));
     // Block algorithm, xxHash, no compression: each is the first and only member of its union.
     const known = [2, 3, 4].every((id) => kinds[id] === 1);
     return known && size >= BLOCK_BYTES && size % BLOCK_BYTES === 0 && bits.length === size
