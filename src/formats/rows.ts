@@ -1,6 +1,6 @@
 import { DataType, Field, Schema, type Data, type RecordBatch } from "apache-arrow";
 import { RiffleError } from "../errors.ts";
-import { recordBatch } from "./build/record-batch.ts";
+import { emptyBatch, recordBatch } from "./build/record-batch.ts";
 import { bindPredicate } from "./predicate/bind-predicate.ts";
 import { boundColumns } from "./predicate/bound-predicate.ts";
 import { matchRows } from "./predicate/match-rows.ts";
@@ -13,7 +13,10 @@ export interface BoundRows {
   readonly schema: Schema;
   /** Places of the top-level columns that have to be read, ascending. */
   readonly needed: readonly number[];
-  /** Filters, projects and limits batches of exactly the needed columns. Ends their iteration when the limit is met. */
+  /**
+   * Filters, projects and limits batches of exactly the needed columns. Ends their iteration when the limit is met. Where no row
+   * is left it gives one batch without rows, which tells the schema.
+   */
   run(batches: AsyncIterable<RecordBatch>): AsyncGenerator<RecordBatch>;
 }
 
@@ -43,10 +46,18 @@ export function bindRows(schema: Schema, { columns, where, limit = Infinity }: T
     const rows = trueRows(matchRows(predicate, batch), most);
     return rows.length === batch.numRows ? batch : takeRows(batch, rows);
   };
+  const next = (batch: RecordBatch, most: number): RecordBatch => project(kept(batch, most));
   return {
     schema: result,
     needed,
-    run: (batches) => limited(batches, { limit, next: (batch, most) => project(kept(batch, most)) }),
+    run: async function* (batches) {
+      let rows = 0;
+      for await (const batch of limited(batches, { limit, next })) {
+        rows += batch.numRows;
+        yield batch;
+      }
+      if (rows === 0) yield emptyBatch(result);
+    },
   };
 }
 

@@ -63,21 +63,11 @@ export function jsonField(name: string, type: JsonType): Field {
 }
 
 function arrowType(type: JsonType): DataType {
-  switch (type.kind) {
-    case "bool":
-      return new Bool();
-    case "int":
-    case "wide":
-      return new Int64();
-    case "float":
-      return new Float64();
-    case "list":
-      return new List(jsonField("item", type.item));
-    case "object":
-      return new Struct([...type.members].map(([name, member]) => jsonField(name, member)));
-    default:
-      return new Utf8();
-  }
+  if (type.kind === "list") return new List(jsonField("item", type.item));
+  if (type.kind === "object") return new Struct([...type.members].map(([name, member]) => jsonField(name, member)));
+  if (type.kind === "bool") return new Bool();
+  if (type.kind === "float") return new Float64();
+  return type.kind === "int" || type.kind === "wide" ? new Int64() : new Utf8();
 }
 
 export function isInt64(value: bigint): boolean {
