@@ -73,6 +73,15 @@ export function planParts(wanted: readonly WantedRange[], state: PlanState): Fet
   return { parts, waits };
 }
 
+/** Ranges as the requests that they are worth, while nothing else is under way. */
+export function joinedParts(
+  ranges: readonly ByteRange[],
+  sizes: Pick<PlanState, "gapBytes" | "partBytes" | "splitBytes">,
+): readonly ByteRange[] {
+  const wanted = ranges.map((range) => ({ range, priority: "demand" as const }));
+  return planParts(wanted, { inFlight: [], idle: 1, ...sizes }).parts.map((part) => part.range);
+}
+
 /**
  * How many bytes that nobody wants a join may carry for one more piece: a quarter of the gap that a request is worth (of
  * a megabyte at most), less six times the piece, so that the narrow columns of a wide table (20 KiB every 140 KiB) become one request, and random
