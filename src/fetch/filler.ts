@@ -12,7 +12,7 @@ import { Flight, type Block, type FlightEvents, type Segment } from "./flight.ts
 import { Landing, takeBlock } from "./landing.ts";
 import type { FetchLog } from "./log.ts";
 import type { PendingRead } from "./pending-read.ts";
-import { planParts, type PlannedPart, type WantedRange } from "./planner.ts";
+import { joinedParts, planParts, type PlannedPart, type WantedRange } from "./planner.ts";
 import { MAX_UNIT_BYTES } from "./extent-follower.ts";
 import type { Advice } from "./advice.ts";
 
@@ -107,7 +107,9 @@ export class Filler {
     if (this.#closed !== undefined || this.#dispatcher.isRangeless) return;
     const flights: Flight[] = [];
     const busy = coverageOf(this.#dispatcher.flights()).map((cover) => cover.range);
-    for (const part of this.#joined([...units, ...early])) if (!this.#guess(part, busy, handle, flights)) break;
+    const absent = [...units, ...early].flatMap((range) => this.#absent(range));
+    const guesses = joinedParts(absent, { gapBytes: this.#options.cost.gapBytes(), ...WHOLE_UNITS });
+    for (const part of guesses) if (!this.#guess(part, busy, handle, flights)) break;
     const parts = run?.ahead === undefined ? [] : splitRange(run.ahead, run.partBytes);
     for (const part of parts) {
       if (run === undefined || !this.#guess(part, busy, handle, flights)) break;
@@ -243,15 +245,6 @@ export class Filler {
       pool: this.#pool,
       events: this.#events,
     });
-  }
-
-  /** Ranges that are guessed at, as the requests that they are worth. */
-  #joined(ranges: readonly ByteRange[]): readonly ByteRange[] {
-    const wanted = ranges
-      .flatMap((range) => this.#absent(range))
-      .map((range) => ({ range, priority: "demand" as const }));
-    const gapBytes = this.#options.cost.gapBytes();
-    return planParts(wanted, { inFlight: [], gapBytes, idle: 1, ...WHOLE_UNITS }).parts.map((part) => part.range);
   }
 
   /** Adds flights for what is not here of a range; false when there is no memory for it. */

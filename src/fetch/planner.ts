@@ -73,6 +73,15 @@ export function planParts(wanted: readonly WantedRange[], state: PlanState): Fet
   return { parts, waits };
 }
 
+/** Ranges as the requests that they are worth, while nothing else is under way. */
+export function joinedParts(
+  ranges: readonly ByteRange[],
+  sizes: Pick<PlanState, "gapBytes" | "partBytes" | "splitBytes">,
+): readonly ByteRange[] {
+  const wanted = ranges.map((range) => ({ range, priority: "demand" as const }));
+  return planParts(wanted, { inFlight: [], idle: 1, ...sizes }).parts.map((part) => part.range);
+}
+
 /**
  * The requests that these ranges of a blob of `size` bytes become when nothing of them is cached or under way: whole pages,
  * joined and cut as `planParts` does.

@@ -19,7 +19,7 @@ export function touchedRows(
   const first = rows[0] ?? -1;
   const last = rows.at(-1) ?? -1;
   const meant = rows.filter((row, place) => brushed[place] !== true && !isSpill(table, row, { range, wasTouched }));
-  if (meant.length > 0 || brushed.some((each) => !each)) return meant;
+  if (meant.length > 0 || !brushed.every(Boolean) || rows.length === 0) return meant;
   // All is brushed. A unit in use explains the read, and so does what lies before a unit; else it begins the last one.
   if (wasTouched(first)) return [first];
   const { start } = unitOf(table, last);
