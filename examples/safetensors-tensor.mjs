@@ -26,7 +26,7 @@ try {
     }
     const bytes = Buffer.concat(parts);
     console.log(
-      `${name}: ${dtype}, ${shape.join("x")}, ${bytes.length} bytes, the first are ${[...bytes.subarray(0, 4)]}`,
+      `${name}: ${dtype}, ${shape.join("x")}, ${bytes.length} bytes, the first are ${bytes.subarray(0, 4).join(",")}`,
     );
   }
   await model.close();

@@ -45,11 +45,12 @@ function pathsOf(path: string): readonly string[] {
 
 test("a file, with what the artifact says of it", () => {
   const all = tree();
-  const { target, options, close } = formatFile(all, "a.csv");
+  const file = formatFile(all, "a.csv");
+  const { target, options } = file;
   expect([isFileSet(target), options.hint]).toEqual([false, { name: "a.csv", mediaType: "text/csv" }]);
   options.merge?.([{ start: 0, end: 1 }]);
   expect(all.merged).toEqual([[[{ start: 0, end: 1 }], 10_000]]);
-  close();
+  file.close();
   expect(all.released).toEqual(["a.csv"]);
 });
 
@@ -72,7 +73,8 @@ describe("many", () => {
 
   test("each file is one source, let go with the rest", () => {
     const all = tree();
-    const { target, close } = formatFile(all, "by");
+    const files = formatFile(all, "by");
+    const { target } = files;
     if (!isFileSet(target)) throw new Error("one file");
     const first = target.file("year=2023/a.parquet");
     expect([first?.id, target.file("year=2023/a.parquet") === first, target.file("none")]).toEqual([
@@ -80,7 +82,7 @@ describe("many", () => {
       true,
       undefined,
     ]);
-    close();
+    files.close();
     expect(all.released).toEqual(["by/year=2023/a.parquet"]);
   });
 });
