@@ -102,7 +102,8 @@ describe.skipIf(!hasScript)("on a terminal (skipped without the program script)"
   test("progress is a line that goes away", () => {
     const words = ["array", "--no-cache", artifact.reference, "big.npy", "-o", "out.npy", "--force"];
     const { text, code } = onTerminal([...words, "--slice", ":100"]);
-    expect([code, text.replaceAll(/\u001b\[K|reading: [^\u001b]*/g, "")]).toEqual([0, ""]);
+    const left = text.split("\u001b[K").filter((part) => part !== "" && !part.startsWith("reading: "));
+    expect([code, left]).toEqual([0, []]);
   });
 });
 

@@ -85,8 +85,8 @@ describe.skipIf(FIXTURES === undefined)("rasters (skipped without the public tes
   test("a picture is scaled so that something is seen, unless told otherwise", async () => {
     const path = join(artifact.home.path, "p.png");
     const shades = async (more: readonly string[]): Promise<number> => {
-      const words = ["image_north.tif", "--size", "200,200", "-o", "p.png", "--force", ...more];
-      expect(await artifact.ask("raster", words)).toMatchObject({ code: 0, stderr: "" });
+      const given = ["image_north.tif", "--size", "200,200", "-o", "p.png", "--force", ...more];
+      expect(await artifact.ask("raster", given)).toMatchObject({ code: 0, stderr: "" });
       const { width, height, data } = PNG.sync.read(readFileSync(path));
       expect([width, height]).toEqual([200, 200]);
       return new Set(data.filter((_, at) => at % 4 === 0)).size;

@@ -28,11 +28,11 @@ interface PathFacts {
 
 async function describePath(
   artifact: Artifact,
-  text: string,
+  asked: string,
   context: Context,
 ): Promise<{ readonly facts: PathFacts; readonly description: Description }> {
   const { describeDirectory, describeFile } = await import("../../formats/describe.ts");
-  const entry = entryAt(artifact, text);
+  const entry = entryAt(artifact, asked);
   const { path, digest = null } = entry;
   const { target, options } = artifact.formatFile(path, { signal: context.signal });
   if (!isFileSet(target)) {
