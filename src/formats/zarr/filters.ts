@@ -53,8 +53,8 @@ export function elementFilter(name: string, config: JsonObject): ByteFilter | un
 }
 
 interface NumberType {
-  read(bytes: Uint8Array): Numbers;
-  make(length: number): Numbers;
+  readonly read: (bytes: Uint8Array) => Numbers;
+  readonly make: (length: number) => Numbers;
 }
 
 function numbersOf(text: string): NumberType {

@@ -31,11 +31,11 @@ function metadata(codecs: readonly object[], more: object = {}): Uint8Array {
 const LITTLE = { name: "bytes", configuration: { endian: "little" } };
 
 function chunkBytes(cy: number, cx: number, side = SIDE): Uint8Array {
-  const numbers = Uint16Array.from({ length: side * side }, (_, i) => {
+  const elements = Uint16Array.from({ length: side * side }, (_, i) => {
     const y = cy * side + Math.floor(i / side);
     return y * 64 + cx * side + (i % side);
   });
-  return new Uint8Array(numbers.buffer);
+  return new Uint8Array(elements.buffer);
 }
 
 function plainFiles(): Record<string, Uint8Array> {
@@ -247,7 +247,7 @@ describe("hostile hierarchies", () => {
       "deeper",
     ],
   ] as const)("%s", async (_, files, code, message) => {
-    const found = await refusal(files as Record<string, Uint8Array>);
+    const found = await refusal(files);
     expect(found).toMatchObject({ code, message: expect.stringContaining(message) });
   });
 
