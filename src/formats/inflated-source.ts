@@ -40,7 +40,7 @@ export function inflatedSource(deflated: Deflated): RangeSource {
   let cursor: Cursor | undefined;
   const readAll = async (ranges: readonly ByteRange[], options: ReadOptions): Promise<readonly Uint8Array[]> => {
     const order = ranges.map((_, i) => i).sort((a, b) => (ranges[a]?.start ?? 0) - (ranges[b]?.start ?? 0));
-    const pieces = new Array<Uint8Array>(ranges.length).fill(new Uint8Array());
+    const pieces = Array.from(ranges, (): Uint8Array => new Uint8Array());
     try {
       for (const i of order) {
         const { start, end } = ranges[i] ?? { start: 0, end: 0 };

@@ -8,6 +8,8 @@ import { hdf5Type } from "./types.ts";
 /** Every one costs a look into its header. */
 const MAX_OBJECTS = 100_000;
 const REFERENCE_BYTES = 8;
+/** Deflate, shuffle, Fletcher-32, szip, n-bit and scale-offset: what the library is compiled with. */
+const LAST_OWN_FILTER = 6;
 
 export interface ListedDataset {
   readonly shown: Hdf5Dataset;
@@ -32,11 +34,14 @@ export function listDatasets({ library, file }: LibraryFile, reader: SyncReader)
     if (kind === library.H5G_GROUP) groups += 1;
     if (kind !== library.H5G_DATASET) continue;
     const metadata = library.get_dataset_metadata(file, `/${path}`);
-    const filters = library.get_dataset_filters(file, `/${path}`).map(({ name, id }) => name || `filter ${id}`);
+    const found = library.get_dataset_filters(file, `/${path}`);
+    const filters = found.map(({ name, id }) => name || `filter ${id}`);
+    const foreign = filters.find((_, i) => (found[i]?.id ?? 0) > LAST_OWN_FILTER);
     const layout = findLayout({ library, file }, { reader, path, base });
-    datasets.set(path, { shown: shownDataset({ path, metadata, filters, layout }), layout, metadata });
+    datasets.set(path, { shown: shownDataset({ path, metadata, filters, layout, foreign }), layout, metadata });
   }
-  return { datasets, summary: { groups, omitted: Math.max(0, paths.length - MAX_OBJECTS) } };
+  const isNetcdf = [...library.get_attribute_names(file, "/")].includes("_NCProperties");
+  return { datasets, summary: { groups, isNetcdf, omitted: Math.max(0, paths.length - MAX_OBJECTS) } };
 }
 
 /** The library gives no addresses, but an old-style reference to an object is nothing else. */
@@ -60,18 +65,25 @@ function shownDataset({
   metadata,
   filters,
   layout,
+  foreign,
 }: {
   readonly path: string;
   readonly metadata: LibraryMetadata;
   readonly filters: readonly string[];
   readonly layout: ObjectLayout;
+  /** A filter that the library does not have. */
+  readonly foreign: string | undefined;
 }): Hdf5Dataset {
   const { shape, chunks, virtual_sources: sources } = metadata;
   const found = hdf5Type(metadata);
   const refusal = (why: string): Hdf5Type => ({ kind: "unsupported", why });
   const isVirtual = sources !== undefined && sources.length > 0;
-  const type =
-    shape === null ? refusal("it has no dataspace") : isVirtual ? refusal("it is made of other files") : found;
+  const reasons = [
+    ...(shape === null ? ["it has no dataspace"] : []),
+    ...(isVirtual ? ["it is made of other files"] : []),
+    ...(foreign === undefined ? [] : [`it is filtered by ${JSON.stringify(foreign)}`]),
+  ];
+  const type = reasons[0] === undefined ? found : refusal(reasons[0]);
   const isFlat =
     layout.kind === "contiguous" && filters.length === 0 && type.kind === "fixed" && fits({ metadata, layout });
   return {

@@ -13,6 +13,7 @@ export interface Library {
   _free(pointer: number): void;
   get_names(file: bigint, path: string, recursive: boolean): readonly string[];
   get_type(file: bigint, path: string): number;
+  get_attribute_names(file: bigint, path: string): Iterable<string>;
   get_dataset_metadata(file: bigint, path: string): LibraryMetadata;
   get_dataset_filters(file: bigint, path: string): readonly { readonly id: number; readonly name: string }[];
   create_object_reference(file: bigint, path: string): Iterable<number>;

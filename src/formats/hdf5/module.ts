@@ -32,11 +32,11 @@ async function info(source: RangeSource, options: FormatOptions = {}): Promise<F
   const { worker, opened } = await open(source, options);
   const indexBytes = worker.fetchedBytes();
   await worker.close();
-  const { datasets, groups, omitted } = opened;
+  const { datasets, groups, isNetcdf, omitted } = opened;
   const unreadable = datasets.filter(({ type }) => type.kind === "unsupported").length;
   return {
     format: "hdf5",
-    title: datasets.some(({ path }) => path === "_nc4_non_coord_" || path.startsWith("_nc4")) ? "NetCDF-4" : "HDF5",
+    title: isNetcdf ? "NetCDF-4" : "HDF5",
     facts: {
       datasets: datasets.length,
       groups,

@@ -58,7 +58,12 @@ export type Command =
   | { readonly kind: "read"; readonly path: string; readonly selection: Selection; readonly pieces: readonly Piece[] };
 
 export interface Answers {
-  readonly open: { readonly datasets: readonly Hdf5Dataset[]; readonly groups: number; readonly omitted: number };
+  readonly open: {
+    readonly datasets: readonly Hdf5Dataset[];
+    readonly groups: number;
+    readonly isNetcdf: boolean;
+    readonly omitted: number;
+  };
   /** One for each cell, null where nothing is stored; undefined where the index is of a kind that is not looked into. */
   readonly chunks: readonly (ByteRange | null)[] | undefined;
   readonly read: { readonly data: Uint8Array } | { readonly strings: readonly (string | null)[] };

@@ -153,30 +153,36 @@ function wholeRows(shape: readonly number[], itemBytes: number): readonly number
     .toReversed();
 }
 
+/** Undefined where there are no chunks, or their index is of a kind that is not looked into. */
 async function chunkRanges(
   { dataset, chunks }: Located,
   { box, reading }: { readonly box: Box; readonly reading: Hdf5Reading },
-): Promise<readonly ByteRange[]> {
-  if (dataset.chunks === undefined || dataset.type.kind !== "fixed") return [];
+): Promise<readonly ByteRange[] | undefined> {
+  if (dataset.chunks === undefined || dataset.type.kind !== "fixed") return undefined;
   const cells = [...cellsOf(box, chunks)].map(({ chunk }) => chunk);
   const found = await reading.worker.run({ kind: "chunks", path: dataset.path, cells }, reading.options);
-  return (found ?? []).filter((range) => range !== null);
+  return found?.filter((range) => range !== null);
 }
 
-/** Ranges of chunks are known where their index is looked into; for the others the plan has none. */
+/** Where the ranges of chunks are not known the plan has none, and counts each chunk as one request and not compressed. */
 async function planSlice(located: Located, reading: Hdf5Reading): Promise<ReadPlan> {
-  const { box, chunks, dataset } = located;
+  const { box, chunks, dataset, itemBytes } = located;
   const touched = cellCount(box, chunks);
   if (touched > MAX_PLAN_CHUNKS) {
     throw new RiffleError("usage", `the slice touches ${touched} chunks, more than a plan holds: ${MAX_PLAN_CHUNKS}`);
   }
   const found = await chunkRanges(located, { box, reading });
   const whole = dataset.shape.map((length) => ({ start: 0, step: 1, count: length }));
-  const total = cellCount(whole, chunks);
-  const ranges = found.map((range) => ({ range, purpose: dataset.path }));
+  const pruned =
+    dataset.chunks === undefined ? [] : [{ what: "chunks", total: cellCount(whole, chunks), kept: touched }];
   const indexBytes = Math.max(reading.indexBytes, reading.worker.fetchedBytes());
-  const pruned = dataset.chunks === undefined ? [] : [{ what: "chunks", total, kept: touched }];
-  return planOf({ ranges, indexBytes, pruned }, reading.options);
+  const ranges = (found ?? []).map((range) => ({ range, purpose: dataset.path }));
+  const plan = planOf({ ranges, indexBytes, pruned }, reading.options);
+  if (found !== undefined) return plan;
+  const taken =
+    dataset.chunks === undefined ? boxElements(box) : touched * chunks.reduce((product, length) => product * length, 1);
+  const bytes = Math.min(reading.source.size, indexBytes + taken * itemBytes);
+  return { ...plan, bytesNeeded: bytes, bytesFetched: bytes, requests: dataset.chunks === undefined ? 1 : touched };
 }
 
 async function* scanSlice(located: Located, reading: Hdf5Reading): AsyncGenerator<ArrayBlock> {
@@ -196,7 +202,7 @@ async function* scanSlice(located: Located, reading: Hdf5Reading): AsyncGenerato
       step: part.map((axis) => axis.step),
       count: part.map((axis) => axis.count),
     };
-    const pieces = await fetchPieces(await chunkRanges(located, { box: part, reading }), reading);
+    const pieces = await fetchPieces((await chunkRanges(located, { box: part, reading })) ?? [], reading);
     const found = await reading.worker.run({ kind: "read", path: dataset.path, selection, pieces }, reading.options);
     if ("strings" in found) yield { shape, dtype, offset, data: new Uint8Array(), strings: found.strings };
     else yield { shape, dtype, offset, data: pickInner(found.data, located, boxElements(part)) };

@@ -33,6 +33,10 @@ const MAX_SILENCE_MS = 10_000;
 /** One read of the library: a chunk, or a part of a tree. */
 const MAX_FETCH_BYTES = 256 * 1024 * 1024;
 
+export interface WorkerLimits {
+  readonly maxSilenceMs?: number;
+}
+
 interface Waiting {
   readonly options: ReadOptions;
   readonly resolve: (answer: Answers[keyof Answers]) => void;
@@ -40,14 +44,15 @@ interface Waiting {
 }
 
 /** A thread with the library, which reads synchronously: it sleeps while its bytes are fetched here. Started by the first command. */
-export function hdf5Worker(source: RangeSource): Hdf5Worker {
+export function hdf5Worker(source: RangeSource, { maxSilenceMs = MAX_SILENCE_MS }: WorkerLimits = {}): Hdf5Worker {
   const one = new Limiter(1);
   let thread: Thread | undefined;
   let fetched = 0;
   const start = (): Thread => {
-    thread ??= startThread(source, (bytes) => {
+    const onFetch = (bytes: number): void => {
       fetched += bytes;
-    });
+    };
+    thread ??= startThread(source, { onFetch, maxSilenceMs });
     return thread;
   };
   return {
@@ -77,7 +82,10 @@ interface Thread {
   end(why: RiffleError): Promise<void>;
 }
 
-function startThread(source: RangeSource, onFetch: (bytes: number) => void): Thread {
+function startThread(
+  source: RangeSource,
+  { onFetch, maxSilenceMs }: { readonly onFetch: (bytes: number) => void; readonly maxSilenceMs: number },
+): Thread {
   const shared = new SharedArrayBuffer(SHARED_BYTES);
   const setup: WorkerSetup = { shared, size: source.size };
   const worker = new Worker(threadFile("hdf5-worker", import.meta.url), {
@@ -101,8 +109,8 @@ function startThread(source: RangeSource, onFetch: (bytes: number) => void): Thr
   };
   const watch = (): void => {
     clearTimeout(clock);
-    const why = `the HDF5 library did not answer within ${MAX_SILENCE_MS / 1000} s: the file is broken or hostile`;
-    clock = setTimeout(() => void end(new RiffleError("malformed", why)), MAX_SILENCE_MS);
+    const why = `the HDF5 library did not answer within ${maxSilenceMs / 1000} s: the file is broken or hostile`;
+    clock = setTimeout(() => void end(new RiffleError("malformed", why)), maxSilenceMs);
   };
   const wake = (state: number, part: Uint8Array): void => {
     const words = new Int32Array(shared, 0, 2);

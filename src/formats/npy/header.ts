@@ -117,7 +117,7 @@ function addFields(descr: Literal, sum: { bytes: number; count: number; readonly
 /** Tuples again where a field is: the text that NumPy takes back. */
 function pythonText(value: Literal, isField = false): string {
   if (typeof value === "string") return `'${value.replaceAll(/[\\']/g, String.raw`\$&`)}'`;
-  if (!Array.isArray(value)) return String(value);
+  if (!Array.isArray(value)) return typeof value === "object" ? "None" : String(value);
   const items = (value as readonly Literal[]).map((item) => pythonText(item, !isField));
   return isField ? `(${items.join(", ")}${items.length === 1 ? "," : ""})` : `[${items.join(", ")}]`;
 }

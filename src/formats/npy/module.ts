@@ -17,8 +17,8 @@ async function readHeader(source: RangeSource, options: FormatOptions): Promise<
 }
 
 /** An array that begins at `offset` of the bytes that are read. */
-export function npyFlatArray(array: NpyArray, at: { readonly name: string; readonly offset: number }): FlatArray {
-  const { type, shape, order, dataOffset, descr } = array;
+export function npyFlatArray(header: NpyArray, at: { readonly name: string; readonly offset: number }): FlatArray {
+  const { type, shape, order, dataOffset, descr } = header;
   const dtype = typeof type === "function" ? descr : type.dtype;
   const itemBytes = typeof type === "function" ? 1 : type.itemBytes;
   const attributes = { ...(descr !== dtype && { descr }), ...(order === "F" && { fortranOrder: true }) };

@@ -28,7 +28,7 @@ export function filledElements(shape: readonly number[], fill: Fill): Elements {
   const count = shape.reduce((product, length) => product * length, 1);
   const strides = cStrides(shape);
   if (typeof fill === "string") {
-    return { data: new Uint8Array(), itemBytes: 0, texts: new Array<string | null>(count).fill(fill), strides };
+    return { data: new Uint8Array(), itemBytes: 0, texts: Array.from({ length: count }, () => fill), strides };
   }
   const data = Buffer.alloc(count * fill.length);
   if (fill.some((byte) => byte !== 0)) data.fill(fill);

@@ -33,7 +33,9 @@ function textFill(value: unknown, { kind, bytes }: { readonly kind: string; read
   if (typeof text !== "string") return bytes;
   if (kind === "U") {
     const view = viewOf(bytes);
-    for (const [i, character] of [...text].slice(0, bytes.length / 4).entries()) {
+    for (const [i, character] of Array.from(text)
+      .slice(0, bytes.length / 4)
+      .entries()) {
       view.setUint32(i * 4, character.codePointAt(0) ?? 0, true);
     }
     return bytes;

@@ -53,12 +53,12 @@ export function elementFilter(name: string, config: JsonObject): ByteFilter | un
 }
 
 interface NumberType {
-  read(bytes: Uint8Array): Numbers;
-  make(length: number): Numbers;
+  readonly read: (bytes: Uint8Array) => Numbers;
+  readonly make: (length: number) => Numbers;
 }
 
 function numbersOf(text: string): NumberType {
-  const type = numpyType(/^[<>|=]/.test(text) ? text : `<${text}`);
+  const type = numpyType(spelled(text));
   const view = ARRAYS[type.dtype.slice(1)];
   if (view === undefined) throw new RiffleError("unsupported", `a filter works on type ${text}, which it cannot here`);
   return {
@@ -73,10 +73,17 @@ function numbersOf(text: string): NumberType {
   };
 }
 
+/** `int32` and `i4` as `<i4`: filters name types in every way that NumPy takes. */
+function spelled(text: string): string {
+  const [, kind = "", bits = ""] = /^(int|uint|float)(8|16|32|64)$/.exec(text) ?? [];
+  if (bits !== "") return `<${kind[0]}${Number(bits) / 8}`;
+  return /^[<>|=]/.test(text) ? text : `<${text}`;
+}
+
 /** In the byte order that the filter's own type names, as the next step expects. */
 function bytesOf(numbers: Numbers, dtype: string): Uint8Array {
   const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
-  return toLittleEndian(bytes, numpyType(/^[<>|=]/.test(dtype) ? dtype : `<${dtype}`));
+  return toLittleEndian(bytes, numpyType(spelled(dtype)));
 }
 
 function isBig(numbers: Numbers): numbers is BigInt64Array | BigUint64Array {

@@ -5,6 +5,7 @@ import { readHierarchy, type Hierarchy } from "./hierarchy.ts";
 import { zarrReader } from "./reader.ts";
 import { directoryStore } from "./store.ts";
 import { unitLayout } from "./units.ts";
+import { zip } from "../zip/module.ts";
 import { zipStore } from "./zip-store.ts";
 
 /** More are counted, not listed. */
@@ -56,8 +57,9 @@ export const zarrDirectory: DirectoryFormatModule = {
   },
 };
 
-/** The same in one zip archive. */
+/** The same in one zip archive. Its extents are its members: a chunk, or a document, each. */
 export const zarr: FormatModule = {
+  ...(zip.extents !== undefined && { extents: zip.extents }),
   info: async (source: RangeSource, options: FormatOptions = {}): Promise<FileInfo> =>
     infoOf(await readHierarchy(await zipStore(source, options), options), "Zarr in a zip archive"),
   array: async (source: RangeSource, options: FormatOptions = {}): Promise<ArrayReader> => {

@@ -77,7 +77,7 @@ export function directoryStore(files: FileSet): ZarrStore {
         if (taken === undefined) byKey.set(key, [i]);
         else taken.push(i);
       }
-      const found = new Array<Uint8Array>(parts.length);
+      const found = Array.from(parts, (): Uint8Array => new Uint8Array());
       const read = async ([key, rows]: readonly [string, readonly number[]]): Promise<void> => {
         const ranges = rows.map((row) => parts[row]?.range ?? whole(key));
         const pieces = await sourceOf(key).readMany(ranges, options);

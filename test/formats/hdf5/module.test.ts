@@ -4,6 +4,7 @@ import { RiffleError } from "../../../src/errors.ts";
 import type { ArrayReader } from "../../../src/formats/array.ts";
 import type { FormatOptions } from "../../../src/formats/format.ts";
 import { hdf5 } from "../../../src/formats/hdf5/module.ts";
+import { hdf5Worker } from "../../../src/formats/hdf5/worker-client.ts";
 import { readAll } from "../../support/arrays.ts";
 import { describeFixtures, fixtureBytes } from "../../support/expected.ts";
 import { loggedSource } from "../../support/logged-source.ts";
@@ -79,6 +80,18 @@ describeFixtures("trouble with HDF5", () => {
     await expect(readAll(reader, {})).rejects.toMatchObject({ code: "unreachable" });
     isDown = false;
     expect((await readAll(reader, {})).shape).toEqual([816_852]);
+  });
+
+  test("a library that does not answer is ended, and a new one answers", async () => {
+    const impatient = hdf5Worker(memorySource("m", wholeFile()), { maxSilenceMs: 1 });
+    await expect(impatient.run({ kind: "open" }, {})).rejects.toMatchObject({
+      code: "malformed",
+      message: expect.stringContaining("did not answer"),
+    });
+    await impatient.close();
+    const patient = hdf5Worker(memorySource("m", wholeFile()));
+    expect((await patient.run({ kind: "open" }, {})).datasets.length).toBe(1);
+    await patient.close();
   });
 
   test("an aborted read ends, though the source never answers", async () => {
