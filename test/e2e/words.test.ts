@@ -33,7 +33,7 @@ afterEach(() => home.remove());
 const run = (words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Outcome> =>
   riffle(words, { home, environment });
 
-const COMMANDS = [
+const STAGE_1 = [
   ["mount"],
   ["unmount"],
   ["umount"],
@@ -44,7 +44,6 @@ const COMMANDS = [
   ["cp"],
   ["pull"],
   ["inspect"],
-  ["info"],
   ["doctor"],
   ["cache"],
   ["cache", "status"],
@@ -54,7 +53,7 @@ const COMMANDS = [
 ] as const;
 
 describe("help", () => {
-  test.each(COMMANDS.map((words) => [words.join(" "), words] as const))(
+  test.each(STAGE_1.map((words) => [words.join(" "), words] as const))(
     "riffle %s --help has examples",
     async (_, words) => {
       const { code, stdout, stderr } = await run([...words, "--help"]);
@@ -68,6 +67,7 @@ describe("help", () => {
 });
 
 const LATER: readonly (readonly string[])[] = [
+  ["info", "x", "y"],
   ["table", "x", "y", "--columns", "a,b"],
   ["raster", "x", "y", "--window", "0,0,1,1"],
   ["array", "x", "y"],
@@ -210,7 +210,7 @@ describe("who speaks where", () => {
   );
 
   test("nothing in any word names a module or a file of riffle's own", async () => {
-    const words = [["--help"], ...COMMANDS.map((command) => [...command, "--help"])];
+    const words = [["--help"], ...STAGE_1.map((command) => [...command, "--help"])];
     for (const line of words)
       expect((await run(line)).stdout).not.toMatch(/\.ts\b|\.js\b|dist\/|node_modules|undici|commander/);
   });
