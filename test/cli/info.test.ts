@@ -28,7 +28,11 @@ let reference: string;
 
 beforeAll(async () => {
   registry = await startRegistry();
-  const store = ["store/.zgroup", "store/a/.zarray"].map((title) => ({ title, content: text("{}") }));
+  const zarray = { zarr_format: 2, shape: [2], chunks: [2], dtype: "<i4", order: "C", fill_value: 0 };
+  const store = [
+    { title: "store/.zgroup", content: text(JSON.stringify({ zarr_format: 2 })) },
+    { title: "store/a/.zarray", content: text(JSON.stringify({ ...zarray, compressor: null, filters: null })) },
+  ];
   ({ reference } = await putArtifact(
     registry,
     { repository: "eo/mixed", tag: "v1" },
