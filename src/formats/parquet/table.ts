@@ -77,7 +77,15 @@ async function* scan(
   { query, options }: { readonly query: TableQuery; readonly options: ReadOptions },
 ): ReturnType<TableReader["scan"]> {
   const fitted = fitQuery(file, query);
-  yield* scanRows(file, { query: fitted, schema: outputSchema(file.schema, fitted.output), options });
+  // Whatever was begun ahead ends with the iteration, also with one that ends early.
+  const over = new AbortController();
+  const signal = options.signal === undefined ? over.signal : AbortSignal.any([options.signal, over.signal]);
+  try {
+    const schema = outputSchema(file.schema, fitted.output);
+    yield* scanRows(file, { query: fitted, schema, options: { ...options, signal } });
+  } finally {
+    over.abort();
+  }
 }
 
 function outputSchema(schema: Schema, output: readonly OutputColumn[]): Schema {

@@ -187,6 +187,24 @@ test("an unknown column is a usage error that says what there is", async () => {
   expect(await scan({ bbox: { west: 0, south: 0, east: 1, north: 1 } })).toMatchObject({ code: "usage" });
 });
 
+test("ending the iteration early ends what was begun ahead", async () => {
+  const inner = loggedSource(SORTED);
+  const signals: (AbortSignal | undefined)[] = [];
+  await using table = await parquetTable({
+    ...inner,
+    readMany: (ranges, options) => {
+      signals.push(options?.signal);
+      return inner.readMany(ranges, options);
+    },
+  });
+  for await (const batch of table.scan({ columns: ["id"] })) {
+    expect(batch.numRows).toBe(GROUP_ROWS);
+    expect(signals.map((signal) => signal?.aborted)).toEqual([false]);
+    break;
+  }
+  expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+});
+
 test("an aborted scan ends with the signal's reason; a closed table refuses", async () => {
   const { table } = await open(SORTED);
   const signal = AbortSignal.abort();
