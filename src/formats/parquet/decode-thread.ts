@@ -103,7 +103,9 @@ export class DecodeThread {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(threadFile("decode-worker", import.meta.url), { workerData: this.#settings });
+    // Without the flags of the process: some of them (--input-type) no thread starts with.
+    const how = { workerData: this.#settings, execArgv: [] };
+    const worker = new Worker(threadFile("decode-worker", import.meta.url), how);
     worker.unref();
     const gone = (cause?: unknown): void => {
       if (this.#worker !== worker) return;

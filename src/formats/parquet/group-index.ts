@@ -109,14 +109,16 @@ export async function readIndex(
   return index;
 }
 
-function bloomRange({ bloom }: ColumnChunk, starts: readonly number[]): ByteRange | undefined {
+/** A filter that is larger than what it could save is not worth its bytes. */
+function bloomRange({ bloom, range }: ColumnChunk, starts: readonly number[]): ByteRange | undefined {
   if (bloom === undefined) return undefined;
   const { start, length } = bloom;
   const end =
     length === undefined
       ? Math.min(start + MAX_BLOOM_BYTES, starts.find((next) => next > start) ?? start)
       : start + length;
-  return end > start && end <= (starts.at(-1) ?? 0) && end - start <= MAX_BLOOM_BYTES * 32 ? { start, end } : undefined;
+  const inFile = end > start && end <= (starts.at(-1) ?? 0);
+  return inFile && end - start <= range.end - range.start ? { start, end } : undefined;
 }
 
 /** Where something begins that the footer knows of, the footer itself last. */

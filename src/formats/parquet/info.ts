@@ -8,6 +8,12 @@ import type { SchemaNode } from "./schema.ts";
 /** Row groups beyond these are counted, not listed. */
 const LISTED_ROW_GROUPS = 100;
 
+/** How many rows there are, by the footer alone. */
+export async function parquetRows(source: RangeSource, options: FormatOptions = {}): Promise<number> {
+  const footer = await readFooter(source, options);
+  return parseMetadata(footer.bytes, source.size).rows;
+}
+
 /** Reads the footer alone. */
 export async function parquetInfo(source: RangeSource, options: FormatOptions = {}): Promise<FileInfo> {
   const footer = await readFooter(source, options);

@@ -18,6 +18,10 @@ import { explain } from "./read-plan.ts";
 import { scanRows } from "./scan.ts";
 
 const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
+/** Of the bytes that may be held, what the decoder may take: the rest is for what goes in and comes out. */
+const DECODER_SHARE = 0.75;
+/** With less it cannot even say what the columns are. */
+const MIN_DECODER_BYTES = 64 * 1024 * 1024;
 
 /**
  * Opens a Parquet file: its footer in one read or two. Columns come in Arrow's plain types (no dictionaries, no views, 32-bit offsets),
@@ -25,7 +29,9 @@ const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
  */
 export async function parquetTable(source: RangeSource, options: FormatOptions = {}): Promise<TableReader> {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
-  const thread = new DecodeThread({ maxMemoryBytes: maxBytes });
+  const thread = new DecodeThread({
+    maxMemoryBytes: Math.max(MIN_DECODER_BYTES, Math.floor(maxBytes * DECODER_SHARE)),
+  });
   try {
     thread.warm();
     const footer = await readFooter(source, options);
@@ -71,7 +77,15 @@ async function* scan(
   { query, options }: { readonly query: TableQuery; readonly options: ReadOptions },
 ): ReturnType<TableReader["scan"]> {
   const fitted = fitQuery(file, query);
-  yield* scanRows(file, { query: fitted, schema: outputSchema(file.schema, fitted.output), options });
+  // Whatever was begun ahead ends with the iteration, also with one that ends early.
+  const over = new AbortController();
+  const signal = options.signal === undefined ? over.signal : AbortSignal.any([options.signal, over.signal]);
+  try {
+    const schema = outputSchema(file.schema, fitted.output);
+    yield* scanRows(file, { query: fitted, schema, options: { ...options, signal } });
+  } finally {
+    over.abort();
+  }
 }
 
 function outputSchema(schema: Schema, output: readonly OutputColumn[]): Schema {

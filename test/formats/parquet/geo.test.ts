@@ -6,18 +6,16 @@ import { meets } from "../../../src/formats/parquet/geo.ts";
 import { wkbBounds, type Bounds } from "../../../src/formats/parquet/geometry-bounds.ts";
 import { parquetInfo } from "../../../src/formats/parquet/info.ts";
 import { parquetTable } from "../../../src/formats/parquet/table.ts";
-import type { BoundingBox, TableQuery } from "../../../src/formats/table.ts";
-import type { RangeSource } from "../../../src/bytes/source.ts";
+import type { BoundingBox, TableQuery, TableReader } from "../../../src/formats/table.ts";
 import { FIXTURES } from "../../support/fixtures.ts";
 import { fixtureSource } from "./fixture-units.ts";
 import { loggedSource } from "./logged-source.ts";
 import { renderColumn } from "./render.ts";
 
 async function columnOf(
-  source: RangeSource,
+  table: TableReader,
   { name, ...query }: TableQuery & { readonly name: string },
 ): Promise<readonly string[]> {
-  await using table = await parquetTable(source);
   const values: string[] = [];
   for await (const batch of table.scan({ ...query, columns: [name] })) values.push(...renderColumn(batch, 0));
   return values;
@@ -52,8 +50,8 @@ const WITH_WKB = [
 test.skipIf(FIXTURES === undefined).each(WITH_WKB)(
   "boxes in %s take the rows whose geometry's bounds meet them",
   async (path) => {
-    const source = fixtureSource(path);
-    const all = await columnOf(source, { name: "geometry" });
+    await using table = await parquetTable(fixtureSource(path));
+    const all = await columnOf(table, { name: "geometry" });
     const bounds = all.map((value) => (value === "null" ? undefined : boundsOfWkb(value)));
     const known = bounds.flatMap((one) => one ?? []);
     expect(known.length).toBeGreaterThan(0);
@@ -69,17 +67,15 @@ test.skipIf(FIXTURES === undefined).each(WITH_WKB)(
         const own = bounds[row];
         return own !== undefined && meets(own, bbox);
       });
-      expect(await columnOf(source, { name: "geometry", bbox })).toEqual(expected);
+      expect(await columnOf(table, { name: "geometry", bbox })).toEqual(expected);
     }
   },
 );
 
 test.skipIf(FIXTURES === undefined)("GeoArrow's native encodings select the same rows as WKB does", async () => {
   for (const kind of ["linestring", "multilinestring", "multipolygon", "polygon"]) {
-    const [native, wkb] = ["native", "wkb"].map((encoding) =>
-      fixtureSource(`geopandas/geoparquet/data-${kind}-encoding_${encoding}.parquet`),
-    );
-    if (native === undefined || wkb === undefined) continue;
+    await using native = await parquetTable(fixtureSource(`geopandas/geoparquet/data-${kind}-encoding_native.parquet`));
+    await using wkb = await parquetTable(fixtureSource(`geopandas/geoparquet/data-${kind}-encoding_wkb.parquet`));
     for (const bbox of [
       { west: 0, south: 0, east: 15, north: 15 },
       { west: 34, south: 38, east: 50, north: 50 },
