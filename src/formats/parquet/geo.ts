@@ -2,6 +2,7 @@ import { RiffleError } from "../../errors.ts";
 import type { BoundingBox } from "../table.ts";
 import type { Bounds } from "./geometry-bounds.ts";
 import type { ParquetMetadata } from "./metadata.ts";
+import type { TypedFile } from "./parquet-file.ts";
 import { leafNodes, leavesOf } from "./projection.ts";
 import type { SchemaNode } from "./schema.ts";
 import { ThriftReader, THRIFT } from "./thrift.ts";
@@ -37,17 +38,21 @@ export function geoMetadata({ keyValues }: ParquetMetadata): GeoMetadata | undef
   }
 }
 
-/** The column that a bounding box speaks of: GeoParquet's primary one, or the first of a geometric type. */
-export function geoColumn(metadata: ParquetMetadata): GeoColumn {
+/** Names of Arrow's extension types for geometries that can be read here. */
+const GEOMETRY = /^(geoarrow\.(wkb|point|linestring|polygon|multi\w+)|ogc\.wkb)$/;
+
+/** The column that a bounding box speaks of: GeoParquet's primary one, or the first of a geometric type, Parquet's or Arrow's. */
+export function geoColumn({ metadata, schema }: Pick<TypedFile, "metadata" | "schema">): GeoColumn {
   const geo = geoMetadata(metadata);
   const { children } = metadata.root;
   const named = children.findIndex((node) => node.name === geo?.primary);
   const typed = children.findIndex(({ logical }) => logical?.kind === "GEOMETRY" || logical?.kind === "GEOGRAPHY");
-  const top = named >= 0 ? named : typed;
+  const extended = schema.fields.findIndex((field) => GEOMETRY.test(field.metadata.get("ARROW:extension:name") ?? ""));
+  const top = [named, typed, extended].find((at) => at >= 0) ?? -1;
   const node = children[top];
   if (node === undefined) {
     throw new RiffleError("usage", "this Parquet file has no geometry column that a bounding box could speak of", {
-      hint: "it has neither GeoParquet metadata nor a column of type GEOMETRY",
+      hint: "it has neither GeoParquet metadata nor a column of a geometric type",
     });
   }
   const own = geo?.columns.get(node.name) ?? {};

@@ -40,8 +40,8 @@ export function wkbBounds(bytes: Uint8Array): Bounds | undefined {
   };
   const points = (count: number, { little, size }: { readonly little: boolean; readonly size: number }): void => {
     need(count * size);
-    for (let end = at + count * size; at < end; at += size)
-      box.add(view.getFloat64(at, little), view.getFloat64(at + 8, little));
+    const end = at + count * size;
+    for (; at < end; at += size) box.add(view.getFloat64(at, little), view.getFloat64(at + 8, little));
   };
   const geometry = (depth: number): void => {
     need(5);

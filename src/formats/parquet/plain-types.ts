@@ -1,7 +1,6 @@
 import {
   Binary,
   DataType,
-  Field,
   FixedSizeList,
   List,
   Map_,
@@ -12,6 +11,7 @@ import {
   Timestamp,
   TimeUnit,
   Utf8,
+  type Field,
   type TypeMap,
 } from "apache-arrow";
 import type { SchemaNode } from "./schema.ts";

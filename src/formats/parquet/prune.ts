@@ -10,7 +10,7 @@ import type { Bounds } from "./geometry-bounds.ts";
 import { indexParts, readIndex, type GroupIndex } from "./group-index.ts";
 import type { GroupRows } from "./column-read.ts";
 import { groupOf, leafNode, NO_PAGES, type TypedFile } from "./parquet-file.ts";
-import { mergeRanges } from "../../bytes/range.ts";
+import { mergeRanges, type ByteRange } from "../../bytes/range.ts";
 import { takesAll, type ParquetQuery, type WhereColumn } from "./query.ts";
 import { chunkBounds, columnBounds, type RawBounds } from "./statistics.ts";
 
@@ -18,6 +18,8 @@ export interface Pruned {
   /** Row groups that may hold rows, with the rows that may be wanted. */
   readonly groups: readonly GroupRows[];
   readonly pruned: ReadPlan["pruned"];
+  /** What of the index was looked at, the footer aside. */
+  readonly index: readonly ByteRange[];
 }
 
 /** A row group as small as this is read whole rather than by pages found with one more round trip. */
@@ -48,9 +50,11 @@ export async function prune(
     }
     return wanted.length === 0 ? [] : [{ group, wanted, pages: own?.pages ?? NO_PAGES }];
   });
+  const ranges = parts.map(({ range }) => range);
   const blooms = [...index.values()].some((own) => own.blooms.size > 0);
   return {
     groups,
+    index: ranges,
     pruned: [
       { what: "row groups by statistics", total: all.length, kept: kept.length },
       ...(blooms ? [{ what: "row groups by bloom filter", total: kept.length, kept: held.length }] : []),
@@ -74,15 +78,15 @@ async function firstRows(
   const pruned =
     query.limit === Infinity ? [] : [{ what: "row groups by limit", total: all.length, kept: groups.length }];
   const last = groups.at(-1);
-  if (last === undefined || left >= 0) return { groups, pruned };
+  if (last === undefined || left >= 0) return { groups, pruned, index: [] };
   const bytes = query.late.reduce(
     (sum, leaf) => sum + (groupOf(file, last.group).chunks[leaf]?.uncompressedBytes ?? 0),
     0,
   );
-  if (bytes <= SMALL_GROUP_BYTES) return { groups, pruned };
+  if (bytes <= SMALL_GROUP_BYTES) return { groups, pruned, index: [] };
   const parts = indexParts(file, { query, groups: [last.group] });
   const pages = (await readIndex(file, { parts, ...options })).get(last.group)?.pages ?? NO_PAGES;
-  return { groups: [...groups.slice(0, -1), { ...last, pages }], pruned };
+  return { groups: [...groups.slice(0, -1), { ...last, pages }], pruned, index: parts.map(({ range }) => range) };
 }
 
 interface GroupQuery {

@@ -35,7 +35,7 @@ export function fitQuery(file: TypedFile, { columns, where, bbox, limit }: Table
   const bound = where === undefined ? undefined : bindPredicate(where, schema);
   const whereColumns =
     bound === undefined ? [] : boundColumns(bound).map((column) => ({ column, node: nodeAt(metadata.root, column) }));
-  const geo = bbox === undefined ? undefined : geoColumn(metadata);
+  const geo = bbox === undefined ? undefined : geoColumn(file);
   const early = whereColumns.flatMap(({ node }) => leavesOf(node));
   const late = output.flatMap(({ leaves }) => leaves);
   if (geo !== undefined) {

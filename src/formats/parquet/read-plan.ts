@@ -20,7 +20,8 @@ interface Explain {
  * turn out not to match are then not read.
  */
 export async function explain(file: TypedFile, { query, options, merge }: Explain): Promise<ReadPlan> {
-  const { groups, pruned } = query.limit > 0 ? await prune(file, { query, ...options }) : { groups: [], pruned: [] };
+  const nothing = { groups: [], pruned: [], index: [] };
+  const { groups, pruned, index } = query.limit > 0 ? await prune(file, { query, ...options }) : nothing;
   const leaves = [...new Set([...query.early, ...query.late])];
   const found = groups.flatMap((group) => columnReads(file, { ...group, leaves }));
   const ranges = found.flatMap(({ group, leaves: reads }) =>
@@ -31,11 +32,13 @@ export async function explain(file: TypedFile, { query, options, merge }: Explai
   );
   const plain = ranges.map(({ range }) => range);
   const requests = (merge ?? mergeByGap)(plain);
-  const index = file.footer.range.end - file.footer.range.start + 8;
+  const { tail, range: footer } = file.footer;
+  const read = [...index, { start: footer.start, end: file.source.size }];
   return {
     ranges,
-    bytesNeeded: total(mergeRanges(plain)) + index,
-    bytesFetched: total(requests) + file.footer.tail.bytes.length,
+    bytesNeeded: total(mergeRanges([...plain, ...read])),
+    bytesFetched:
+      total(requests) + tail.bytes.length + total(mergeRanges(index.filter(({ start }) => start < tail.start))),
     requests: requests.length,
     pruned,
   };

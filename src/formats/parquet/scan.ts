@@ -41,9 +41,9 @@ export async function* scanRows(file: TypedFile, scan: Scan): AsyncGenerator<Rec
     const works = trimmed(survivors, left).map(({ held, ...group }) =>
       lateWork(file, { query: scan.query, group, held }),
     );
-    for await (const wave of ahead(waves(works, WAVE_BYTES), (wave) =>
-      fetchWave(file, { wave, options: scan.options }),
-    )) {
+    const fetch = (part: readonly Work[]): Promise<readonly Work[]> =>
+      fetchWave(file, { wave: part, options: scan.options });
+    for await (const wave of ahead(waves(works, WAVE_BYTES), fetch)) {
       for (const work of wave) {
         const batch = await lateBatch(file, { scan, work, left });
         work.held.clear();

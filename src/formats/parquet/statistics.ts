@@ -85,6 +85,8 @@ function decodeBound(bytes: Uint8Array, { node, column: { domain }, ordered }: B
     case "text":
     case "bytes":
       return ordered ? bytes : undefined;
+    case "nothing":
+    case "opaque":
     default:
       return undefined;
   }

@@ -1,4 +1,4 @@
-import { Field, Schema, type DataType } from "apache-arrow";
+import { Schema, type DataType, type Field } from "apache-arrow";
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { extentRanges } from "../extents.ts";
@@ -18,6 +18,10 @@ import { explain } from "./read-plan.ts";
 import { scanRows } from "./scan.ts";
 
 const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
+/** Of the bytes that may be held, what the decoder may take: the rest is for what goes in and comes out. */
+const DECODER_SHARE = 0.75;
+/** With less it cannot even say what the columns are. */
+const MIN_DECODER_BYTES = 64 * 1024 * 1024;
 
 /**
  * Opens a Parquet file: its footer in one read or two. Columns come in Arrow's plain types (no dictionaries, no views, 32-bit offsets),
@@ -25,7 +29,9 @@ const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
  */
 export async function parquetTable(source: RangeSource, options: FormatOptions = {}): Promise<TableReader> {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
-  const thread = new DecodeThread({ maxMemoryBytes: maxBytes });
+  const thread = new DecodeThread({
+    maxMemoryBytes: Math.max(MIN_DECODER_BYTES, Math.floor(maxBytes * DECODER_SHARE)),
+  });
   try {
     thread.warm();
     const footer = await readFooter(source, options);

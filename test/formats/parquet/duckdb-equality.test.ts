@@ -2,7 +2,7 @@ import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
-import { DataType, type Field } from "apache-arrow";
+import { DataType, Precision, type Field } from "apache-arrow";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { memorySource, type RangeSource } from "../../../src/bytes/source.ts";
@@ -60,7 +60,7 @@ function literalsOf(field: Field, values: readonly string[]): readonly string[] 
       `'${Buffer.from(value.slice(1), "hex").toString("utf8").replaceAll("'", "''")}'`;
     return [...present.filter((value) => value.length < 100 && !/00/.test(value)).map(text), "''", "'m'"];
   }
-  if (DataType.isFloat(type) && type.precision === 2) {
+  if (DataType.isFloat(type) && type.precision === Precision.DOUBLE) {
     const floats = present.map((value) => Buffer.from(value.slice(1), "hex")).filter((bytes) => bytes.length === 8);
     return [
       ...floats

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { rangeLength } from "../../../src/bytes/range.ts";
 import { readFooter } from "../../../src/formats/parquet/footer.ts";
 import { parseMetadata, type ParquetMetadata } from "../../../src/formats/parquet/metadata.ts";
+import { parquetRows } from "../../../src/formats/parquet/info.ts";
 import { parquetTable } from "../../../src/formats/parquet/table.ts";
 import { parsePredicate } from "../../../src/formats/predicate/parse-predicate.ts";
 import type { TableQuery, TableReader } from "../../../src/formats/table.ts";
@@ -102,6 +103,10 @@ test("a condition on the sorted column reads pages of all columns, in three roun
     { what: "row groups by statistics", total: 3, kept: 1 },
     { what: "pages by page index", total: expect.any(Number) as number, kept: 1 },
   ]);
+  const all = plan.ranges.reduce((sum, { range }) => sum + rangeLength(range), 0);
+  expect(plan.bytesNeeded).toBeGreaterThan(all);
+  expect(plan.bytesFetched).toBeGreaterThanOrEqual(plan.bytesNeeded);
+  expect(plan.requests).toBeLessThanOrEqual(plan.ranges.length);
   expect(plan.ranges.every(({ purpose }) => purpose.startsWith("pages of column"))).toBe(true);
 });
 
@@ -135,6 +140,8 @@ test("a limit of 0 reads nothing and still shows the columns", async () => {
   ]);
   expect(source.trips).toEqual([]);
   expect(table.metadata.rows).toBe(ROWS);
+  expect(await parquetRows(source)).toBe(ROWS);
+  expect(source.trips.length).toBe(1);
 });
 
 test("no columns at all: rows are counted without a read", async () => {

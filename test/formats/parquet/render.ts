@@ -1,9 +1,9 @@
-import { DataType, DateUnit, TimeUnit, type Data, type RecordBatch } from "apache-arrow";
+import { DataType, DateUnit, Precision, TimeUnit, type Data, type RecordBatch } from "apache-arrow";
 import { isValid } from "../../../src/formats/parquet/extract-field.ts";
 
 /** A value as the truths of the fixtures spell it, from the raw buffers. */
 export function render(data: Data, row: number): string {
-  const type = data.type as DataType;
+  const type = data.type;
   if (DataType.isNull(type) || !isValid(data, row)) return "null";
   if (DataType.isStruct(type)) {
     return `{${type.children.map((field, at) => `${field.name}:${renderChild(data, { at, row })}`).join()}}`;
@@ -21,10 +21,9 @@ export function render(data: Data, row: number): string {
   if (DataType.isDecimal(type))
     return `${unscaled(data.values as Uint32Array, { row, words: type.bitWidth / 32 })}e-${type.scale}`;
   if (DataType.isFloat(type))
-    return float(type.precision === 0 ? half(Number(data.values[row])) : Number(data.values[row]));
+    return float(type.precision === Precision.HALF ? half(Number(data.values[row])) : Number(data.values[row]));
   // Days, in whatever unit a date is held.
-  if (DataType.isDate(type) && type.unit === DateUnit.MILLISECOND)
-    return String(BigInt(data.values[row] as bigint) / 86_400_000n);
+  if (DataType.isDate(type) && type.unit === DateUnit.MILLISECOND) return String(data.values[row] / 86_400_000n);
   const unit = DataType.isTimestamp(type) || DataType.isTime(type) || DataType.isDuration(type) ? UNITS[type.unit] : "";
   return `${String(data.values[row])}${unit}`;
 }

@@ -62,7 +62,6 @@ test.skipIf(refused.length === 0).each(refused)("$path is refused", async ({ pat
   const refusal = await contentOf(path).catch((error: unknown) => error);
   expect(isRiffleError(refusal)).toBe(true);
   expect(refusal).toMatchObject({ code: path.endsWith(".encrypted") ? "unsupported" : "malformed" });
-  console.log(path, String(refusal));
 });
 
 const doubtful = parquetUnits("either");
@@ -80,12 +79,7 @@ test.skipIf(doubtful.length === 0).each(doubtful)(
 
 const settling = parquetUnits("settle");
 
-test.skipIf(settling.length === 0).each(settling)(
-  "$path settles",
-  async ({ path }) => {
-    const outcome = await contentOf(path).catch((error: unknown) => error);
-    if (outcome instanceof Error) expect(isRiffleError(outcome)).toBe(true);
-    console.log(path, outcome instanceof Error ? String(outcome) : "rows");
-  },
-  10_000,
-);
+test.skipIf(settling.length === 0).each(settling)("$path settles", async ({ path }) => {
+  const outcome = await contentOf(path).catch((error: unknown) => error);
+  if (outcome instanceof Error) expect(isRiffleError(outcome)).toBe(true);
+});
