@@ -5,6 +5,8 @@ import { decodeLz4Frame } from "./lz4-frame.ts";
 import type { Codec } from "./message.ts";
 
 const PREFIX_BYTES = 8;
+/** What the wasm decoder takes is doubled in its memory, which ends at 2 GiB and does not say so. */
+const MAX_ZSTD_BYTES = 512 * 1024 * 1024;
 /** Message.fbs: a length of -1 says that the buffer is as it was. */
 const AS_IT_IS = -1n;
 
@@ -32,6 +34,9 @@ export async function decompressor({ codec, maxBytes }: DecompressOptions): Prom
       throw new RiffleError("unsupported", `a record batch of more than ${maxBytes} bytes when decompressed`);
     }
     const size = Number(declared);
+    if (zstd !== undefined && Math.max(size, content.length) > MAX_ZSTD_BYTES) {
+      throw new RiffleError("unsupported", `a zstd buffer of ${size} bytes: more than 512 MiB`);
+    }
     left -= size;
     return zstd === undefined ? decodeLz4Frame(content, size) : decodeZstd(zstd, { content, size });
   };

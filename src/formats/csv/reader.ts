@@ -10,8 +10,9 @@ import type { TableQuery, TableReader } from "../table.ts";
 import { BLOCK_BYTES, rowBlocks, type RowBlock } from "../text/blocks.ts";
 import { parserOf } from "../text/kinds.ts";
 import { textPlan } from "../text/text-plan.ts";
-import { QUOTE, sniffDialect, type Dialect } from "./dialect.ts";
+import { QUOTE, type Dialect } from "./dialect.ts";
 import { evenRecords, lineOf, parseRecords, type CsvRecord } from "./records.ts";
+import { sniffDialect } from "./sniff-dialect.ts";
 import { tableShape, type TableShape } from "./table-shape.ts";
 
 export interface CsvFile extends TableShape {

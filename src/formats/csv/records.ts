@@ -1,7 +1,7 @@
 import { CsvError, parse, type Options } from "csv-parse/sync";
 import { RiffleError } from "../../errors.ts";
 import type { RowBlock } from "../text/blocks.ts";
-import type { Dialect } from "./dialect.ts";
+import { QUOTE, type Dialect } from "./dialect.ts";
 
 /** Fields of a row; null for an empty one without quotes. */
 export type CsvRecord = readonly (string | null)[];
@@ -14,12 +14,43 @@ export interface RecordOptions {
 
 /** The rows of a block. Throws `malformed` naming the line where quotes break RFC 4180. */
 export function parseRecords(block: RowBlock, { dialect, skipEmpty }: RecordOptions): readonly CsvRecord[] {
+  const options = parserOptions(dialect, skipEmpty);
   try {
-    // With this cast the package gives null for some fields, which its types do not say.
-    return parse(block.bytes, parserOptions(dialect, skipEmpty));
+    // With a cast the package tells a quoted empty field from an empty one, at ten times the cost: only where there is one.
+    if (mayQuoteNothing(block.bytes)) return parse(block.bytes, { ...options, cast: nullWhereEmpty });
+    return withNulls(parse(block.bytes, options));
   } catch (error) {
     throw explained(error, block.linesBefore);
   }
+}
+
+function nullWhereEmpty(value: string, { quoting }: { readonly quoting: boolean }): string | null {
+  return value === "" && !quoting ? null : value;
+}
+
+function withNulls(records: (string | null)[][]): readonly CsvRecord[] {
+  for (const record of records) {
+    for (let at = record.indexOf(""); at !== -1; at = record.indexOf("", at + 1)) record[at] = null;
+  }
+  return records;
+}
+
+/** Whether two quotes stand between things that are no part of a quoted text, as far as can be told without parsing. */
+function mayQuoteNothing(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = text.indexOf('""'); at !== -1; at = text.indexOf('""', at + 1)) {
+    const [before, behind] = [text[at - 1], text[at + 2]];
+    if (before !== QUOTE && behind !== QUOTE && !isText(before) && !isText(behind)) return true;
+  }
+  return false;
+}
+
+/** Letters, digits and what is beyond ASCII: no delimiter, and no end of a line. */
+function isText(byte: number | undefined): boolean {
+  if (byte === undefined) return false;
+  return (
+    byte >= 0x80 || (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a)
+  );
 }
 
 /** The rows, each with as many fields as there are columns; else `malformed` naming the line. */
@@ -48,7 +79,6 @@ function parserOptions({ delimiter, lineEnd }: Dialect, skipEmpty: boolean): Opt
     record_delimiter: lineEnd === 0x0a ? ["\r\n", "\n"] : ["\r"],
     relax_column_count: true,
     skip_empty_lines: skipEmpty,
-    cast: (value, { quoting }) => (value === "" && !quoting ? null : value),
   };
 }
 

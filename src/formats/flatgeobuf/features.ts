@@ -105,7 +105,7 @@ function checkLength(length: number, { row, left }: { row: number; left: number 
 /** The feature that an index places here. Throws `malformed` when another length stands there. */
 export function placedFeature(bytes: Uint8Array, row: number): FeatureBytes {
   const length = bytes.length < 4 ? -1 : viewOf(bytes).getUint32(0, true);
-  if (length + 4 > bytes.length || length < 0) {
+  if (length + 4 !== bytes.length) {
     throw new RiffleError("malformed", `feature ${row} does not have the length that the index gives it`);
   }
   return { row, bytes: bytes.subarray(4, 4 + length) };
