@@ -3,7 +3,7 @@
  * runs as TypeScript (tests) names its compiled twin below `dist/`.
  */
 export function threadFile(name: string, importerUrl: string): URL {
-  const sourceRoom = /\/src\/([^/]+)\/[^/]+\.ts$/.exec(importerUrl);
-  if (sourceRoom === null) return new URL(`./${name}.js`, importerUrl);
-  return new URL(`../../dist/${sourceRoom[1] ?? ""}/${name}.js`, importerUrl);
+  const source = /^(.*)\/src\/(.+)\/[^/]+\.ts$/.exec(importerUrl);
+  if (source === null) return new URL(`./${name}.js`, importerUrl);
+  return new URL(`${source[1] ?? ""}/dist/${source[2] ?? ""}/${name}.js`);
 }

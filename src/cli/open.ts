@@ -30,6 +30,7 @@ export interface OpenOrder {
   readonly proxies: Readonly<Record<string, string>>;
   readonly frugal: boolean;
   readonly offline: boolean;
+  readonly extents: boolean;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly subpath?: string;
@@ -75,6 +76,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     proxies: Object.fromEntries(proxies),
     frugal,
     offline: settings.offline,
+    extents: !settings.noExtents,
     include,
     exclude,
     places: credentialPlacesOf(context),

@@ -15,6 +15,7 @@ export interface Settings {
   readonly cacheBytes: number;
   readonly noCache: boolean;
   readonly offline: boolean;
+  readonly noExtents: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
   /** 0: warnings and errors; 1: what riffle does; 2: every request. */
@@ -66,6 +67,7 @@ export const SETTINGS: readonly Setting[] = [
     flags: "--offline",
     about: "ask no registry: what the cache holds, and an error at once for the rest",
   },
+  { name: "no-extents", kind: "switch", flags: "--no-extents", about: "do not look into files for their units" },
   { name: "json", kind: "switch", flags: "--json", about: "results, and errors, as JSON on stdout" },
   { name: "quiet", kind: "switch", flags: "-q, --quiet", about: "only errors on stderr" },
   { name: "verbose", kind: "count", flags: "-v, --verbose", about: "say what is done; twice: every request" },
@@ -232,6 +234,7 @@ export function resolveSettings(sources: SettingSources): Settings {
     cacheBytes: get("cache-size", DEFAULT_CACHE_BYTES),
     noCache: get("no-cache", false),
     offline: get("offline", false),
+    noExtents: get("no-extents", false),
     json: get("json", false),
     quiet: get("quiet", false),
     verbose: get("verbose", 0),

@@ -36,6 +36,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head, tail }) => startsWith(head, "PAR1") && endsWith(tail, "PAR1"),
     mediaTypes: ["application/vnd.apache.parquet", "application/x-parquet"],
     extensions: [".parquet", ".geoparquet"],
+    load: async () => (await import("./parquet/module.ts")).parquet,
   },
   {
     name: "tiff",
@@ -44,6 +45,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => ["II*\0", "MM\0*", "II+\0", "MM\0+"].some((magic) => startsWith(head, magic)),
     mediaTypes: ["image/tiff"],
     extensions: [".tif", ".tiff", ".gtiff"],
+    load: async () => (await import("./cog/module.ts")).cog,
   },
 ];
 

@@ -47,7 +47,11 @@ describe("usage", () => {
 describe("not yet", () => {
   const later = ["info", "table", "raster", "array", "index", "bench", "verify", "policy", "serve"];
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
-  const flags = [["--no-extents"], ["--prefetch", "all"], ["--trace", "f"], ["--unpack", "none"]]
+  const flags = [
+    ["--prefetch", "all"],
+    ["--trace", "f"],
+    ["--unpack", "none"],
+  ]
     .concat([
       ["--index", "any"],
       ["--index-key", "f"],

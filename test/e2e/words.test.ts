@@ -78,7 +78,6 @@ const LATER: readonly (readonly string[])[] = [
   ["serve", "x"],
   ["push", "x"],
   ["completion", "bash"],
-  ["mount", "oci:x", "y", "--no-extents"],
   ["mount", "oci:x", "y", "--prefetch", "all"],
   ["mount", "oci:x", "y", "--trace", "f"],
   ["run", "oci:x", "--unpack", "none", "--", "true"],

@@ -1,4 +1,5 @@
 import type { MatrixRow } from "./matrix.ts";
+import type { RegistryProfile } from "./profiles.ts";
 
 const HEAD = `# Registries
 
@@ -16,13 +17,23 @@ blob, credentials to another origin, more than sixteen requests at once, or a bl
 |---|---|---|---|---|---|
 `;
 
-/** Counts that depend on what is refused when are not shown. */
+/** It answers a request for a range with all of the blob, always or at first. */
+export function givesWhole({ options }: RegistryProfile): boolean {
+  return options.ranges === false || options.quirks?.coldWhole === true;
+}
+
+/** It refuses requests that are too many: how many there are is a matter of time. */
+export function isLimited({ options }: RegistryProfile): boolean {
+  return options.quirks?.mostAtOnce !== undefined;
+}
+
 export function registriesPage(rows: readonly MatrixRow[], readBytes: number): string {
   const lines = rows.map(({ profile, cold, warm, referrers }) => {
     const { token, manifest, blob } = cold.kinds;
-    const limited = profile.options.quirks?.mostAtOnce !== undefined;
-    const counts = limited ? "as many as it takes" : `${token.requests}, ${manifest.requests}, ${blob.requests}`;
-    const moved = limited ? "1.0" : (blob.bytes / readBytes).toFixed(1);
+    const counts = isLimited(profile)
+      ? "as many as it takes"
+      : `${token.requests}, ${manifest.requests}, ${givesWhole(profile) ? "at most 4" : blob.requests}`;
+    const moved = givesWhole(profile) ? "1.0 to 1.5" : isLimited(profile) ? "1.0" : (blob.bytes / readBytes).toFixed(1);
     const found = referrers === 1 ? "yes" : "no";
     return `| ${profile.name} | ${profile.traits.join("; ")} | ${counts} | ${moved} | ${warm.kinds.blob.requests} | ${found} |`;
   });
