@@ -10,6 +10,15 @@ import { isGate, type Scenario, type ScenarioResult } from "./scenario.ts";
 import { cogWindow, parquetColumn } from "./scenarios/formats.ts";
 import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts";
 import { mountReady } from "./scenarios/mount.ts";
+import {
+  rasterOverview,
+  rasterWindow,
+  tableColumn,
+  tableFilter,
+  tableFilterPages,
+  tableLimit,
+  tensor,
+} from "./scenarios/queries.ts";
 import { randomParallel, randomReads } from "./scenarios/random.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
 import { startup } from "./scenarios/startup.ts";
@@ -23,6 +32,13 @@ const SCENARIOS: readonly Scenario[] = [
   reread,
   parquetColumn,
   cogWindow,
+  tableColumn,
+  tableFilter,
+  tableFilterPages,
+  tableLimit,
+  rasterWindow,
+  rasterOverview,
+  tensor,
   mmapTouches,
   warmRandom,
   treeWalk,
