@@ -33,28 +33,50 @@ export async function readUnits(
   options: { readonly image: TiffImage; readonly layout: Layout; readonly spans: readonly UnitSpan[] },
 ): Promise<readonly Units[]> {
   const { image, layout, spans } = options;
+  await index.load(tableRanges(image, spans));
+  return spans.map((span) => {
+    const offsets = heldNumbers(index, { field: image.offsets, layout, span });
+    const lengths = heldNumbers(index, { field: image.counts, layout, span });
+    if (offsets !== undefined && lengths !== undefined) return { from: span.from, to: span.to, offsets, lengths };
+    throw new RiffleError("malformed", "a table of the TIFF's tiles or strips lies behind the end of the file");
+  });
+}
+
+/** All places of an image, without I/O: undefined when one of its tables was not read. */
+export function heldPlaces(
+  index: IndexBytes,
+  options: { readonly image: TiffImage; readonly layout: Layout },
+): Units | undefined {
+  const { image, layout } = options;
+  const span = { from: 0, to: unitCount(image) };
+  const offsets = heldNumbers(index, { field: image.offsets, layout, span });
+  const lengths = offsets && heldNumbers(index, { field: image.counts, layout, span });
+  return offsets && lengths && { ...span, offsets, lengths };
+}
+
+interface HeldPart {
+  readonly field: Field | undefined;
+  readonly layout: Layout;
+  readonly span: UnitSpan;
+}
+
+function heldNumbers(index: IndexBytes, { field, layout, span }: HeldPart): Float64Array | undefined {
+  const count = Math.min(span.to, field?.count ?? 0) - span.from;
+  if (field === undefined || count <= 0) return new Float64Array(span.to - span.from);
+  const width = typeWidth(field.type) ?? 1;
+  const start = field.at + span.from * width;
+  const bytes = index.view({ start, end: start + count * width });
+  if (bytes === undefined) return undefined;
+  // only now is the count known to be no lie
+  const values = new Float64Array(span.to - span.from);
+  values.set(numbersOf(bytes, { type: field.type, layout }));
+  return values;
+}
+
+/** What `readUnits` will ask for: several images' tables are brought by one call before it. */
+export function tableRanges(image: TiffImage, spans: readonly UnitSpan[]): readonly ByteRange[] {
   const tables = [image.offsets, image.counts].flatMap((field) => field ?? []);
-  await index.load(tables.flatMap((field) => spans.map((span) => partOf(field, span))));
-  const numbers = (field: Field | undefined, span: UnitSpan): Float64Array => {
-    const values = new Float64Array(span.to - span.from);
-    if (field === undefined || span.from >= field.count) return values;
-    const width = typeWidth(field.type) ?? 1;
-    const part = { start: field.at + span.from * width, end: field.at + Math.min(span.to, field.count) * width };
-    const bytes = index.view(part);
-    if (bytes === undefined) {
-      throw new RiffleError("malformed", "the TIFF's table of tiles or strips lies behind the end of the file", {
-        facts: { at: part.start, size: index.source.size },
-      });
-    }
-    values.set(numbersOf(bytes, { type: field.type, layout }));
-    return values;
-  };
-  return spans.map((span) => ({
-    from: span.from,
-    to: span.to,
-    offsets: numbers(image.offsets, span),
-    lengths: numbers(image.counts, span),
-  }));
+  return tables.flatMap((field) => spans.map((span) => partOf(field, span)));
 }
 
 function partOf(field: Field, span: UnitSpan): ByteRange {
