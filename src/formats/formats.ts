@@ -77,6 +77,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => startsWith(head, "fgb\x03") || (startsWith(head, "fgb") && startsWith(head, "fgb", 4)),
     mediaTypes: ["application/flatgeobuf", "application/vnd.flatgeobuf"],
     extensions: [".fgb"],
+    load: async () => (await import("./flatgeobuf/module.ts")).flatgeobuf,
   },
   {
     name: "npy",

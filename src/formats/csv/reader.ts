@@ -81,14 +81,14 @@ function sampleRecords(rows: Uint8Array, dialect: Dialect): readonly CsvRecord[]
 
 interface Batches {
   readonly file: CsvFile;
-  readonly needed: readonly string[];
+  readonly needed: readonly number[];
   readonly query: TableQuery;
   readonly how: ReadOptions;
 }
 
 async function* batches(source: RangeSource, { file, needed, query, how }: Batches): AsyncGenerator<RecordBatch> {
   const { dialect, first, schema, hasHeader } = file;
-  const wanted = schema.select(needed as string[]);
+  const wanted = schema.selectAt([...needed]);
   const ahead = query.limit === undefined;
   const blocks = rowBlocks(source, {
     ...readOptions(how),
@@ -104,7 +104,7 @@ async function* batches(source: RangeSource, { file, needed, query, how }: Batch
     const records = evenRecords(block, { dialect, skipEmpty: columns > 1, columns });
     const from = isFirst ? 1 : 0;
     isFirst = false;
-    yield batchOf(records, { from, block, dialect, schema, wanted });
+    yield batchOf(records, { from, block, dialect, schema, wanted, needed });
   }
 }
 
@@ -114,12 +114,13 @@ interface Wanted {
   readonly dialect: Dialect;
   readonly schema: Schema;
   readonly wanted: Schema;
+  readonly needed: readonly number[];
 }
 
-function batchOf(records: readonly CsvRecord[], { from, block, dialect, schema, wanted }: Wanted): RecordBatch {
+function batchOf(records: readonly CsvRecord[], { from, block, dialect, schema, wanted, needed }: Wanted): RecordBatch {
   const rows = records.length - from;
-  const columns = wanted.fields.map(({ name, type }) => {
-    const column = schema.fields.findIndex((field) => field.name === name);
+  const columns = wanted.fields.map(({ name, type }, index) => {
+    const column = needed[index] ?? 0;
     const parse = parserOf(type);
     const values: ColumnValue[] = Array.from({ length: rows });
     for (let row = 0; row < rows; row++) {
