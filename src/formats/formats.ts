@@ -198,6 +198,7 @@ export const FORMATS: readonly Format[] = [
     matches: ({ head }) => gribStart(head) >= 0,
     mediaTypes: ["application/wmo-grib2", "application/x-grib2", "application/x-grib", "application/wmo-grib"],
     extensions: [".grib2", ".grb2", ".grib", ".grb"],
+    load: async () => (await import("./grib2/module.ts")).grib2,
   },
   {
     name: "safetensors",
