@@ -60,9 +60,13 @@ async function result(
       unit: "x",
     }),
     atMost("count", { what: "blob requests", value: requests, limit: limits.requests }),
-    atMost("time", { what: "process start and compilation aside", value: ms, limit: Infinity, unit: "ms" }),
   ];
-  return { checks, facts: { ms, bytes, requests, needed: limits.needed }, peers };
+  return {
+    checks,
+    facts: { ms, bytes, requests, needed: limits.needed },
+    peers: [{ name: "riffle, library", ms, requests, bytes }, ...peers],
+    notes: ["times without process start and compilation; riffle's with the manifest, the others' without"],
+  };
 }
 
 const TABLE = "trips.parquet";
@@ -124,7 +128,7 @@ function tableScenario(question: TableQuestion): Scenario {
       const { reference } = await bench.store(stored, async () => ({
         files: [{ title: TABLE, content: { kind: "file", path } }],
       }));
-      const picked = columns?.join(", ") ?? "*";
+      const picked = columns?.map((column) => `"${column}"`).join(", ") ?? "*";
       const restriction = `${where === undefined ? "" : ` WHERE ${where}`}${limit === undefined ? "" : ` LIMIT ${limit}`}`;
       const rows = await query(
         `SELECT count(*)::VARCHAR AS n${columns?.length === 1 ? `, sum(${picked})::DOUBLE AS s` : ""} FROM (SELECT ${picked} FROM '${path}'${restriction})`,
@@ -148,7 +152,7 @@ function tableScenario(question: TableQuestion): Scenario {
 }
 
 // Rows are a second apart: one per cent of them, inside one row group.
-const ONE_PER_CENT = "at >= TIMESTAMP '2024-01-08 00:00:00' AND at < TIMESTAMP '2024-01-08 05:00:00'";
+const ONE_PER_CENT = `"at" >= TIMESTAMP '2024-01-08 00:00:00' AND "at" < TIMESTAMP '2024-01-08 05:00:00'`;
 const HIT_GROUP = Math.floor((7 * 86_400) / ROW_GROUP);
 
 export const tableColumn: Scenario = tableScenario({
@@ -217,19 +221,19 @@ function rasterScenario(
       const { window, size } = work.window;
       const [x, y, width, height] = window;
       const sizeWords = size === undefined ? [] : ["-outsize", ...size.map(String)];
-      const translate = async (file: string, config: readonly string[] = []): Promise<Uint16Array> => {
-        const out = join(bench.freshFolder(), "window.raw");
+      const translate = async (file: string, form: string, config: readonly string[] = []): Promise<string> => {
+        const out = join(bench.freshFolder(), "window");
         const words = [x, y, width, height].map(String);
-        await runWell("gdal_translate", ["-q", ...config, "-of", "ENVI", "-srcwin", ...words, ...sizeWords, file, out]);
-        return new Uint16Array(new Uint8Array(readFileSync(out)).buffer);
+        await runWell("gdal_translate", ["-q", ...config, "-of", form, "-srcwin", ...words, ...sizeWords, file, out]);
+        return out;
       };
-      const pixels = await translate(path);
+      const pixels = new Uint16Array(new Uint8Array(readFileSync(await translate(path, "ENVI"))).buffer);
       const right = { count: pixels.length, sum: pixels.reduce((total, value) => total + value, 0) };
       const needed =
         size === undefined ? tiffWindowBytes(path, { x, y, width, height }) : await overviewBytes(path, size[0]);
       const timed = async (file: string, config: readonly string[]): Promise<number> => {
         const begun = performance.now();
-        await translate(file, config);
+        await translate(file, "GTiff", config);
         return performance.now() - begun;
       };
       return result(bench, {
@@ -306,7 +310,7 @@ export const tensor: Scenario = {
           { reference, path: title, warm: path, query: { kind: "array", name } },
           { count: TENSOR_BYTES, sum },
         ),
-      limits: { needed: TENSOR_BYTES + data, ratio: 1.02, requests: 4 },
+      limits: { needed: TENSOR_BYTES + data, ratio: 1.01, requests: 8 },
     });
   },
 };
