@@ -25,7 +25,9 @@ try {
       parts.push(block.data);
     }
     const bytes = Buffer.concat(parts);
-    console.log(`${name}: ${dtype}, ${shape.join("x")}, ${bytes.length} bytes, the first are ${[...bytes.subarray(0, 4)]}`);
+    console.log(
+      `${name}: ${dtype}, ${shape.join("x")}, ${bytes.length} bytes, the first are ${[...bytes.subarray(0, 4)]}`,
+    );
   }
   await model.close();
   const { bytesFetchedByKind } = artifact.stats();

@@ -13,7 +13,9 @@ import type { Artifact, Entry } from "./artifact.ts";
 import { Content, type Mismatches } from "./content.ts";
 import { Contents } from "./contents.ts";
 import type { Engine, Log } from "./engine.ts";
+import { ContentExtents } from "./content-extents.ts";
 import { ErrorList } from "./error-list.ts";
+import { ExtentTables } from "./extent-tables.ts";
 import { formatReaders } from "./format-readers.ts";
 import { LiveFiles } from "./live-files.ts";
 import { serve } from "./serve.ts";
@@ -30,6 +32,7 @@ export interface ArtifactParts {
   readonly accounting: Accounting;
   readonly log: Log;
   readonly frugal: boolean;
+  readonly extents: boolean;
   readonly timeoutMs?: number;
 }
 
@@ -111,6 +114,7 @@ function contentFactory(
 ): (blob: Descriptor, onChange: () => void) => Content {
   const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
   const mismatches: Mismatches = new Map();
+  const tables = parts.extents ? new ExtentTables({ log: (message) => log("debug", message) }) : undefined;
   return (descriptor, onChange) => {
     const path = registry.blobPath?.(descriptor);
     const entry =
@@ -132,7 +136,8 @@ function contentFactory(
       errors.add(descriptor.digest, error);
       log("error", error.message);
     };
-    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange });
+    const units = tables === undefined ? {} : { extents: new ContentExtents({ source, entry, tables }) };
+    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange, ...units });
   };
 }
 

@@ -39,6 +39,12 @@ export function serve(parts: ServeParts): Served {
     errors.add(pathOf(tree, row), error);
   };
 
+  /** Units are looked for in files that are a whole blob. */
+  const nameWhole = (content: Content, row: Row): void => {
+    const { size } = content.descriptor;
+    if (tree.offset(row) === 0 && tree.size(row) === size) content.named(Buffer.from(tree.name(row)).toString());
+  };
+
   const open = (row: Row, handle: number): OpenGrant => {
     const source = sourceOf(row);
     if (source.kind === "live") {
@@ -48,6 +54,7 @@ export function serve(parts: ServeParts): Served {
     if (source.kind === "inline") return { kind: "keep" };
     const content = contents.acquire(tree.source(row));
     opened.set(handle, content);
+    nameWhole(content, row);
     if (content.proof !== "full") return { kind: "direct" };
     const isWhole = tree.offset(row) === 0 && tree.size(row) === source.descriptor.size;
     const fd = isWhole ? content.provenFile : undefined;
@@ -58,6 +65,7 @@ export function serve(parts: ServeParts): Served {
     const content = contents.acquire(tree.source(row));
     try {
       const base = tree.offset(row);
+      nameWhole(content, row);
       const { bytes, outcome } = await content.read({ start: base + range.start, end: base + range.end }, from);
       accounting.read(outcome);
       return bytes;

@@ -29,6 +29,7 @@ export interface OpenOrder {
   readonly timeoutMs: number;
   readonly proxies: Readonly<Record<string, string>>;
   readonly frugal: boolean;
+  readonly extents: boolean;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly subpath?: string;
@@ -73,6 +74,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     timeoutMs: settings.timeoutMs,
     proxies: Object.fromEntries(proxies),
     frugal,
+    extents: !settings.noExtents,
     include,
     exclude,
     places: credentialPlacesOf(context),

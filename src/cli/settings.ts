@@ -14,6 +14,7 @@ export interface Settings {
   readonly cacheDir: string;
   readonly cacheBytes: number;
   readonly noCache: boolean;
+  readonly noExtents: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
   /** 0: warnings and errors; 1: what riffle does; 2: every request. */
@@ -59,6 +60,7 @@ export const SETTINGS: readonly Setting[] = [
   { name: "cache-dir", kind: "path", flags: "--cache-dir <dir>", about: "where fetched bytes are kept" },
   { name: "cache-size", kind: "size", flags: "--cache-size <size>", about: "how much is kept, K M G T (default: 20G)" },
   { name: "no-cache", kind: "switch", flags: "--no-cache", about: "keep nothing on disk" },
+  { name: "no-extents", kind: "switch", flags: "--no-extents", about: "do not look into files for their units" },
   { name: "json", kind: "switch", flags: "--json", about: "results, and errors, as JSON on stdout" },
   { name: "quiet", kind: "switch", flags: "-q, --quiet", about: "only errors on stderr" },
   { name: "verbose", kind: "count", flags: "-v, --verbose", about: "say what is done; twice: every request" },
@@ -224,6 +226,7 @@ export function resolveSettings(sources: SettingSources): Settings {
     cacheDir: get("cache-dir", sources.defaultCacheDir),
     cacheBytes: get("cache-size", DEFAULT_CACHE_BYTES),
     noCache: get("no-cache", false),
+    noExtents: get("no-extents", false),
     json: get("json", false),
     quiet: get("quiet", false),
     verbose: get("verbose", 0),

@@ -1,9 +1,9 @@
 import type { RangeSource } from "../bytes/source.ts";
 import { RiffleError } from "../errors.ts";
 import type { ArrayReader } from "./array.ts";
-import { detectFormat } from "./detect.ts";
-import type { DirectoryFormatModule, FileSet, FormatModule, FormatOptions } from "./format.ts";
-import { FORMATS, type Format, type FormatHint } from "./formats.ts";
+import { detectDirectory, detectFormat } from "./detect.ts";
+import type { FileSet, FormatModule, FormatOptions } from "./format.ts";
+import type { Format, FormatHint } from "./formats.ts";
 import type { RasterReader } from "./raster.ts";
 import type { TableReader } from "./table.ts";
 import type { TileReader } from "./tiles.ts";
@@ -35,9 +35,7 @@ export function isFileSet(target: FormatTarget): target is FileSet {
  * content has another kind of reader, `unsupported` when it has none.
  */
 export async function openTable(target: FormatTarget, options: OpenFormatOptions = {}): Promise<TableReader> {
-  if (isFileSet(target)) {
-    throw new RiffleError("unsupported", `${nameOf(options)} is made of many files`);
-  }
+  if (isFileSet(target)) return tableOfFiles(target, options);
   const { format, module } = await moduleOf(target, options);
   return module.table === undefined ? refuse("table", { format, module, options }) : module.table(target, options);
 }
@@ -51,7 +49,7 @@ export async function openRaster(target: FormatTarget, options: OpenFormatOption
 
 /** The arrays of a file, or of a directory that is one store; like `openTable`. */
 export async function openArray(target: FormatTarget, options: OpenFormatOptions = {}): Promise<ArrayReader> {
-  if (isFileSet(target)) return (await directoryModule()).array(target, options);
+  if (isFileSet(target)) return arraysOfFiles(target, options);
   const { format, module } = await moduleOf(target, options);
   return module.array === undefined ? refuse("array", { format, module, options }) : module.array(target, options);
 }
@@ -82,11 +80,30 @@ async function moduleOf(source: RangeSource, options: OpenFormatOptions): Promis
   });
 }
 
-async function directoryModule(): Promise<DirectoryFormatModule> {
-  const format = FORMATS.find(({ loadDirectory }) => loadDirectory !== undefined);
-  const module = await format?.loadDirectory?.();
-  if (module === undefined) throw new RiffleError("unsupported", "no format that is a directory can be read");
-  return module;
+async function tableOfFiles(files: FileSet, options: OpenFormatOptions): Promise<TableReader> {
+  const store = detectDirectory(files);
+  if (store !== undefined) {
+    throw new RiffleError("usage", `${nameOf(options)} is ${store.title}, which is not a table`, {
+      hint: "riffle array reads it",
+      facts: { format: store.name, wanted: "table" },
+    });
+  }
+  throw new RiffleError("unsupported", `${nameOf(options)} is made of many files`);
+}
+
+async function arraysOfFiles(files: FileSet, options: OpenFormatOptions): Promise<ArrayReader> {
+  const format = detectDirectory(files);
+  if (format === undefined) {
+    throw new RiffleError("usage", `${nameOf(options)} is a directory, and no Zarr store`, {
+      hint: "name a file in it",
+      facts: { wanted: "array" },
+    });
+  }
+  const module = await format.loadDirectory?.();
+  if (module !== undefined) return module.array(files, options);
+  throw new RiffleError("unsupported", `${nameOf(options)} is ${format.title}, of which riffle has no reader`, {
+    facts: { format: format.name },
+  });
 }
 
 function refuse(wanted: Kind, found: Found & { readonly options: OpenFormatOptions }): never {
@@ -111,5 +128,6 @@ function oneFile(wanted: Kind, options: OpenFormatOptions): RiffleError {
 }
 
 function nameOf({ hint }: OpenFormatOptions): string {
-  return hint?.name ?? "the file";
+  const name = hint?.name ?? "the file";
+  return name === "" ? "/" : name;
 }

@@ -47,7 +47,7 @@ describe("usage", () => {
 describe("not yet", () => {
   const later = ["prefetch", "index", "bench", "verify", "policy", "serve"];
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
-  const flags = [["--no-extents"], ["--prefetch", "all"], ["--offline"], ["--trace", "f"], ["--unpack", "none"]]
+  const flags = [["--prefetch", "all"], ["--offline"], ["--trace", "f"], ["--unpack", "none"]]
     .concat([
       ["--index", "any"],
       ["--index-key", "f"],

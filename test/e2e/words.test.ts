@@ -45,6 +45,7 @@ const STAGE_1 = [
   ["pull"],
   ["inspect"],
   ["doctor"],
+  ["info"],
   ["table"],
   ["raster"],
   ["array"],
@@ -70,7 +71,6 @@ describe("help", () => {
 });
 
 const LATER: readonly (readonly string[])[] = [
-  ["info", "x", "y"],
   ["prefetch", "x"],
   ["index", "build", "x"],
   ["cache", "ls"],
@@ -82,7 +82,6 @@ const LATER: readonly (readonly string[])[] = [
   ["serve", "x"],
   ["push", "x"],
   ["completion", "bash"],
-  ["mount", "oci:x", "y", "--no-extents"],
   ["mount", "oci:x", "y", "--prefetch", "all"],
   ["mount", "oci:x", "y", "--offline"],
   ["mount", "oci:x", "y", "--trace", "f"],

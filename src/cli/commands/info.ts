@@ -1,14 +1,14 @@
-import type { Artifact, Entry } from "../../artifact/artifact.ts";
+import type { Artifact } from "../../artifact/artifact.ts";
 import { RiffleError } from "../../errors.ts";
 import type { Description } from "../../formats/describe.ts";
+import { isFileSet } from "../../formats/open.ts";
 import type { Context, Run } from "../command.ts";
 import { oneLine } from "../exit.ts";
 import { factsText, labelled, type FactsStyle } from "../facts-text.ts";
-import { documentsOf, layersOf } from "../manifests.ts";
 import { openFor } from "../open.ts";
 import { mayColour } from "../paint.ts";
 import { formatBytes, formatCount } from "../quantities.ts";
-import { entryAt, fileAt } from "../tree-path.ts";
+import { entryAt } from "../tree-path.ts";
 
 /** Longer cells of tables are cut on a terminal; a pipe gets all. */
 const TERMINAL_CELL_LETTERS = 60;
@@ -26,42 +26,35 @@ interface PathFacts {
   readonly files?: number;
 }
 
-/** Costs nothing for a manifest; the manifests of an index are fetched. */
-async function mediaTypeOf(artifact: Artifact, { digest, size }: Entry): Promise<string | undefined> {
-  const layers = [...layersOf(await documentsOf(artifact)).values()];
-  return layers.find((layer) => layer.digest === digest && layer.size === size)?.mediaType;
-}
-
 async function describePath(
   artifact: Artifact,
-  path: string,
+  text: string,
   context: Context,
 ): Promise<{ readonly facts: PathFacts; readonly description: Description }> {
-  const options = { signal: context.signal };
-  const entry = entryAt(artifact, path);
-  if (entry.type === "directory") {
-    const [{ filesBelow }, { describeDirectory }] = await Promise.all([
-      import("../../artifact/file-set.ts"),
-      import("../../formats/describe.ts"),
-    ]);
-    const files = filesBelow(artifact, entry.path);
-    const description = await describeDirectory(files, options);
-    if (description === undefined) {
-      throw new RiffleError("usage", `"${entry.path === "" ? "/" : entry.path}" is a directory, and no Zarr store`, {
-        hint: "name a file in it; riffle ls shows what there is",
-        facts: { path: entry.path },
-      });
-    }
-    const size = files.paths.reduce((sum, name) => sum + (files.file(name)?.size ?? 0), 0);
-    const facts = { path: entry.path, type: "directory", size, digest: null, mediaType: null } as const;
-    return { facts: { ...facts, files: files.paths.length }, description };
+  const { describeDirectory, describeFile } = await import("../../formats/describe.ts");
+  const entry = entryAt(artifact, text);
+  const { path, digest = null } = entry;
+  const { target, options } = artifact.formatFile(path, { signal: context.signal });
+  if (!isFileSet(target)) {
+    const facts = {
+      path,
+      type: "file",
+      size: target.size,
+      digest,
+      mediaType: options.hint?.mediaType ?? null,
+    } as const;
+    return { facts, description: await describeFile(target, options.hint, options) };
   }
-  const { digest = null, size, path: name } = fileAt(artifact, path);
-  const { describeFile } = await import("../../formats/describe.ts");
-  const mediaType = await mediaTypeOf(artifact, entry);
-  const hint = { name, ...(mediaType !== undefined && { mediaType }) };
-  const description = await describeFile(artifact.file(name), hint, options);
-  return { facts: { path: name, type: "file", size, digest, mediaType: mediaType ?? null }, description };
+  const description = await describeDirectory(target, options);
+  if (description === undefined) {
+    throw new RiffleError("usage", `"${path === "" ? "/" : path}" is a directory, and no Zarr store`, {
+      hint: "name a file in it; riffle ls shows what there is",
+      facts: { path },
+    });
+  }
+  const size = target.paths.reduce((sum, name) => sum + (target.file(name)?.size ?? 0), 0);
+  const facts = { path, type: "directory", size, digest: null, mediaType: null } as const;
+  return { facts: { ...facts, files: target.paths.length }, description };
 }
 
 function text(facts: PathFacts, description: Description, style: FactsStyle): readonly string[] {

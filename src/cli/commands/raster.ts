@@ -76,7 +76,7 @@ export const run: Run = async ([reference = "", path = ""], flags, context) => {
       words: { ...query },
       format,
       open: (artifact, file, options) => open(artifact, file, { ...options, query }),
-      answer: async (parts, reader, sink) => {
+      answer: async (parts, _, sink) => {
         for await (const part of parts) {
           if ("encoding" in part) await sink.bytes(part.bytes);
         }

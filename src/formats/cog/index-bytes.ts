@@ -3,7 +3,7 @@ import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 
 /** Holds header, ghost area and all directories of most COGs. */
-export const HEAD_BYTES = 16 * 1024;
+export const HEAD_BYTES: number = 16 * 1024;
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 
 interface Block extends ByteRange {

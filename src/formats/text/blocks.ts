@@ -4,7 +4,7 @@ import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 
 /** Types are told from the first block, and a limit that it satisfies reads nothing else. */
-export const BLOCK_BYTES = 1024 * 1024;
+export const BLOCK_BYTES: number = 1024 * 1024;
 /** A reader of everything asks for more with every request, so that a link's delay counts ever less. */
 const MAX_WINDOW_BYTES = 8 * 1024 * 1024;
 /** A row that is longer is no row: this bounds what is held. */
