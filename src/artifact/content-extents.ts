@@ -24,14 +24,21 @@ const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 
 export class ContentExtents {
   readonly #parts: ContentExtentsParts;
   readonly #controller = new AbortController();
+  #isNamed = false;
   #isSettled = false;
 
   constructor(parts: ContentExtentsParts) {
     this.#parts = parts;
   }
 
+  /** Whether nobody has named it yet. */
+  get isUnnamed(): boolean {
+    return !this.#isNamed && !this.#isSettled;
+  }
+
   named(hint: FormatHint): void {
-    if (this.#isSettled) return;
+    if (!this.isUnnamed) return;
+    this.#isNamed = true;
     const { entry } = this.#parts;
     if (entry.heldBytes === entry.size) return this.#settle();
     const format = unitFormat(hint);
