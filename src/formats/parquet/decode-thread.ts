@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { Limiter } from "../../bytes/limiter.ts";
 import { threadFile } from "../../bytes/thread-file.ts";
 import { abortError, RiffleError } from "../../errors.ts";
-import type { DecodeAnswer, DecodeSettings } from "./decode-worker.ts";
+import type { DecodeAnswer, DecodeMessage, DecodeSettings } from "./decode-worker.ts";
 import type { MiniFile } from "./mini-file.ts";
 
 export interface DecodeJob {
@@ -18,6 +18,16 @@ const RECYCLE_BYTES = 256 * 1024 * 1024;
 const BASE_MS = 8000;
 const BYTES_PER_MS = 10_000;
 
+/** Compiling the decoder takes 0.1 s, on a machine with nothing else to do. */
+const START_MS = 60_000;
+
+interface RunningJob {
+  /** The thread has started: the job's time runs from now. */
+  readonly begin: () => void;
+  readonly fail: (error: RiffleError) => void;
+  readonly answer: (answer: DecodeAnswer) => void;
+}
+
 /**
  * Decodes small Parquet files in a thread, one after the other. A trap, a hang or a thirst for memory of the decoder is a
  * `RiffleError` of that job; the next job gets a new thread. The thread does not keep the process alive between jobs.
@@ -26,7 +36,8 @@ export class DecodeThread {
   readonly #one = new Limiter(1);
   readonly #settings: DecodeSettings;
   #worker: Worker | undefined;
-  #fail: ((error: RiffleError) => void) | undefined;
+  #ready = false;
+  #job: RunningJob | undefined;
   #closed = false;
 
   constructor(settings: DecodeSettings) {
@@ -58,25 +69,31 @@ export class DecodeThread {
 
   #exchange(job: DecodeJob): Promise<DecodeAnswer> {
     const worker = this.#start();
-    const limitMs = BASE_MS + job.mini.body.length / BYTES_PER_MS;
     return new Promise((resolve, reject) => {
+      const limitMs = BASE_MS + job.mini.body.length / BYTES_PER_MS;
       const onAbort = (): void => void this.#end(abortError(job.signal));
-      const timer = setTimeout(() => void this.#end(tooLong(job.what, limitMs)), limitMs);
+      const arm = (ms: number): NodeJS.Timeout => setTimeout(() => void this.#end(tooLong(job.what, ms)), ms);
+      let timer = arm(this.#ready ? limitMs : START_MS + limitMs);
       const settle = (): void => {
-        this.#fail = undefined;
+        this.#job = undefined;
         clearTimeout(timer);
         job.signal?.removeEventListener("abort", onAbort);
-        worker.removeAllListeners("message");
         worker.unref();
       };
-      this.#fail = (error) => {
-        settle();
-        reject(error);
+      this.#job = {
+        begin: () => {
+          clearTimeout(timer);
+          timer = arm(limitMs);
+        },
+        fail: (error) => {
+          settle();
+          reject(error);
+        },
+        answer: (answer) => {
+          settle();
+          resolve(answer);
+        },
       };
-      worker.on("message", (answer: DecodeAnswer) => {
-        settle();
-        resolve(answer);
-      });
       job.signal?.addEventListener("abort", onAbort, { once: true });
       worker.ref();
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
@@ -86,16 +103,26 @@ export class DecodeThread {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(threadFile("decode-worker", import.meta.url), { workerData: this.#settings });
+    // Without the flags of the process: some of them (--input-type) no thread starts with.
+    const how = { workerData: this.#settings, execArgv: [] };
+    const worker = new Worker(threadFile("decode-worker", import.meta.url), how);
     worker.unref();
-    worker.on("error", (cause) => {
-      if (this.#worker === worker) this.#worker = undefined;
-      this.#fail?.(gaveUp(cause));
+    const gone = (cause?: unknown): void => {
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      this.#job?.fail(gaveUp(cause));
+    };
+    worker.on("message", (message: DecodeMessage) => {
+      if (this.#worker !== worker) return;
+      if (message.kind === "answer") this.#job?.answer(message);
+      else {
+        this.#ready = true;
+        this.#job?.begin();
+      }
     });
-    worker.on("exit", () => {
-      if (this.#worker === worker) this.#worker = undefined;
-      this.#fail?.(gaveUp(undefined));
-    });
+    worker.on("error", gone);
+    worker.on("exit", () => gone());
+    this.#ready = false;
     this.#worker = worker;
     return worker;
   }
@@ -103,7 +130,7 @@ export class DecodeThread {
   async #end(reason?: RiffleError): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    if (reason !== undefined) this.#fail?.(reason);
+    if (reason !== undefined) this.#job?.fail(reason);
     await worker?.terminate();
   }
 }

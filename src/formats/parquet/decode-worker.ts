@@ -6,7 +6,11 @@ import { isRiffleError, type ErrorCode } from "../../errors.ts";
 import { finishMiniFile, type MiniFile } from "./mini-file.ts";
 import { limitMemory } from "./wasm-limit.ts";
 
+/** A thread is ready once its decoder is compiled. */
+export type DecodeMessage = { readonly kind: "ready" } | DecodeAnswer;
+
 export interface DecodeAnswer {
+  readonly kind: "answer";
   /** An Arrow IPC stream. */
   readonly ipc?: Uint8Array;
   readonly error?: { readonly code: ErrorCode; readonly message: string };
@@ -34,19 +38,21 @@ function answer(mini: MiniFile): DecodeAnswer {
   try {
     const file = finishMiniFile(mini);
     const ipc = readParquet(file, { batchSize: Math.max(1, Math.min(mini.rows, BATCH_ROWS)) }).intoIPCStream();
-    return { ipc, memoryBytes: memoryBytes() };
+    return { kind: "answer", ipc, memoryBytes: memoryBytes() };
   } catch (error) {
     if (isRiffleError(error)) {
-      return { error: { code: error.code, message: error.message }, memoryBytes: memoryBytes() };
+      return { kind: "answer", error: { code: error.code, message: error.message }, memoryBytes: memoryBytes() };
     }
     // After a trap the decoder's memory is not to be trusted: the thread ends, and the next one starts clean.
     if (error instanceof Error && error.name === "RuntimeError") throw error;
     const message = error instanceof Error ? error.message : String(error);
     const code = UNSUPPORTED.test(message) ? "unsupported" : "malformed";
-    return { error: { code, message }, memoryBytes: memoryBytes() };
+    return { kind: "answer", error: { code, message }, memoryBytes: memoryBytes() };
   }
 }
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+parentPort?.postMessage({ kind: "ready" } satisfies DecodeMessage);
 parentPort?.on("message", (mini: MiniFile) => {
   const reply = answer(mini);
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window

@@ -32,7 +32,9 @@ export async function readFooter(source: RangeSource, options: FooterOptions = {
   const how = { priority: "metadata" as const, ...options };
   const { size } = source;
   const start = Math.max(0, size - TAIL_BYTES);
-  const first = await source.read({ start, end: size }, how);
+  const read = await source.read({ start, end: size }, how);
+  // A plain view whatever the source gives: slices of a Buffer would be no copies.
+  const first = new Uint8Array(read.buffer, read.byteOffset, read.byteLength);
   const length = footerLength(first, size);
   if (length > (options.maxBytes ?? DEFAULT_MAX_BYTES)) {
     throw new RiffleError("unsupported", `the footer of this Parquet file has ${length} bytes, more than the limit`);

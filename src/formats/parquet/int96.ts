@@ -1,6 +1,6 @@
 import { BufferType, Data, DataType, type Timestamp } from "apache-arrow";
 import { RiffleError } from "../../errors.ts";
-import { isValid, validityOf } from "./take-rows.ts";
+import { isValid, validityOf } from "./extract-field.ts";
 import { int96Type, mapLeaves } from "./plain-types.ts";
 
 const BYTES = 12;
@@ -32,7 +32,7 @@ export function int96Column(
 ): Data {
   let leaf = 0;
   const convert = (part: Data, type: DataType): Data => {
-    const own = part.type as DataType;
+    const own = part.type;
     if (!DataType.isStruct(own) && part.children.length === 0) {
       return leaves.isInt96(leaf++) ? timestamps(part, { type: type as Timestamp, what: leaves.what }) : part;
     }
@@ -49,17 +49,17 @@ function timestamps(data: Data, { type, what }: { readonly type: Timestamp; read
   const bytes = data.values as Uint8Array;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out = new BigInt64Array(data.length);
-  const step = type.unit === int96Type(true).unit ? 1000n : 1n;
+  const spark = type.unit === int96Type(true).unit;
+  const step = spark ? 1000n : 1n;
   for (let row = 0; row < data.length; row++) {
     if (!isValid(data, row)) continue;
     const nanos =
       (BigInt(view.getUint32(row * BYTES + 8, true)) - EPOCH_DAY) * DAY_NANOS + view.getBigInt64(row * BYTES, true);
-    const value = nanos / step;
-    if (value * step !== nanos || value >= LIMIT || value < -LIMIT) {
-      throw new RiffleError(
-        "unsupported",
-        `${what} holds an INT96 time that 64 bits of ${step === 1n ? "nano" : "micro"}seconds cannot`,
-      );
+    // Spark adds the Julian day in 64 bits of microseconds, which wrap around far out: taking it off again must, too.
+    const value = spark ? BigInt.asIntN(64, nanos / step) : nanos;
+    if (nanos % step !== 0n || value >= LIMIT || value < -LIMIT) {
+      const unit = spark ? "microseconds" : "nanoseconds";
+      throw new RiffleError("unsupported", `${what} holds an INT96 time that 64 bits of ${unit} cannot`);
     }
     out[row] = value;
   }

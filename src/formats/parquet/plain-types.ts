@@ -1,7 +1,6 @@
 import {
   Binary,
   DataType,
-  Field,
   FixedSizeList,
   List,
   Map_,
@@ -12,6 +11,7 @@ import {
   Timestamp,
   TimeUnit,
   Utf8,
+  type Field,
   type TypeMap,
 } from "apache-arrow";
 import type { SchemaNode } from "./schema.ts";
@@ -33,8 +33,8 @@ function plainField(field: Field): Field {
 
 /** The type with its fields, if it has any, replaced. */
 function withChildren(type: DataType, map: (field: Field, index: number) => Field): DataType {
-  if (DataType.isStruct(type)) return new Struct((type.children as Field[]).map(map));
-  const [child] = (type.children ?? []) as Field[];
+  if (DataType.isStruct(type)) return new Struct(type.children.map(map));
+  const [child] = type.children ?? [];
   if (child === undefined) return type;
   if (DataType.isList(type) || DataType.isLargeList(type)) return new List(map(child, 0));
   if (DataType.isFixedSizeList(type)) return new FixedSizeList(type.listSize, map(child, 0));
@@ -91,7 +91,7 @@ function cut(fields: readonly Field[], group: SchemaNode, keep: Keep): Field[] |
       kept.push(field);
       continue;
     }
-    const children = cut(type.children as Field[], node, keep);
+    const children = cut(type.children, node, keep);
     if (children === undefined) return undefined;
     kept.push(field.clone({ type: new Struct(children) }));
   }

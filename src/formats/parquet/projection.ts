@@ -51,7 +51,7 @@ export function nodeBelow(
   const [name, ...rest] = path;
   if (name === undefined) return node;
   const type = field.type as DataType;
-  const fields = DataType.isStruct(type) ? (type.children as Field[]) : [];
+  const fields = DataType.isStruct(type) ? type.children : [];
   const at = fields.findIndex((child) => child.name === name);
   const next = node.children[at];
   const child = fields[at];

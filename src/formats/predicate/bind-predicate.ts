@@ -1,7 +1,7 @@
 import type { Schema } from "apache-arrow";
 import { RiffleError } from "../../errors.ts";
 import type { BoundColumn, BoundPredicate, Truth, Value } from "./bound-predicate.ts";
-import { comparable } from "./domain.ts";
+import { comparable, typeName } from "./domain.ts";
 import { findColumn } from "./find-column.ts";
 import { fitLiteral, spelled } from "./fit-literal.ts";
 import type { Comparison, Literal, Operand, Predicate } from "./predicate.ts";
@@ -61,6 +61,7 @@ function bind(predicate: Predicate, context: Context): BoundPredicate {
       return { kind: "like", column, pattern: new TextEncoder().encode(predicate.pattern) };
     }
     case "truth":
+    default:
       return bindTruth(predicate.operand, context.schema);
   }
 }
@@ -83,7 +84,7 @@ function bindComparison(predicate: Extract<Predicate, { kind: "compare" }>, sche
     if (!comparable(columns.left.domain, columns.right.domain)) {
       throw typeError(
         columns.left,
-        `it cannot be compared with ${columns.right.path.join(".")} (${String(columns.right.type)})`,
+        `it cannot be compared with ${columns.right.path.join(".")} (${typeName(columns.right.type)})`,
       );
     }
     return { kind: "columns", op, ...columns };
@@ -136,5 +137,5 @@ function constant(truth: Truth): BoundPredicate {
 }
 
 function typeError(column: BoundColumn, what: string): RiffleError {
-  return new RiffleError("usage", `predicate: column ${column.path.join(".")} is ${String(column.type)}: ${what}`);
+  return new RiffleError("usage", `predicate: column ${column.path.join(".")} is ${typeName(column.type)}: ${what}`);
 }

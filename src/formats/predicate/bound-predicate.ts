@@ -55,7 +55,11 @@ export function boundColumns(bound: BoundPredicate): readonly BoundColumn[] {
       case "columns":
         found.set(part.left.indices.join(), part.left).set(part.right.indices.join(), part.right);
         return;
-      default:
+      case "compare":
+      case "in":
+      case "like":
+      case "known":
+      case "null":
         found.set(part.column.indices.join(), part.column);
     }
   };

@@ -17,15 +17,16 @@ export function byteRows(data: Data): ByteRows {
   if (DataType.isFixedSizeBinary(data.type)) return fixedRows(data, data.type.byteWidth);
   if (DataType.isUtf8View(data.type) || DataType.isBinaryView(data.type)) return viewRows(data);
   // Every other type with bytes has offsets, of 32 or 64 bits.
-  const offsets = data.valueOffsets as Int32Array | BigInt64Array;
-  const wide = offsets instanceof BigInt64Array;
+  const offsets: ArrayLike<number | bigint> = data.valueOffsets;
+  // Without a bigint for every row where the offsets are numbers.
+  const narrow = data.valueOffsets instanceof Int32Array ? data.valueOffsets : undefined;
   return {
     bytes: bytesOf(data),
     start: 0,
     end: 0,
     seek(row) {
-      this.start = wide ? Number(offsets[row] ?? 0n) : ((offsets as Int32Array)[row] ?? 0);
-      this.end = wide ? Number(offsets[row + 1] ?? 0n) : ((offsets as Int32Array)[row + 1] ?? 0);
+      this.start = narrow === undefined ? Number(offsets[row] ?? 0) : (narrow[row] ?? 0);
+      this.end = narrow === undefined ? Number(offsets[row + 1] ?? 0) : (narrow[row + 1] ?? 0);
     },
   };
 }

@@ -31,8 +31,10 @@ export function nullsOf(data: Data, length: number): Uint8Array | undefined {
   if (DataType.isUnion(data.type)) {
     return Uint8Array.from({ length }, (_, row) => (data.getValid(row) ? 0 : 1));
   }
-  if (data.nullCount === 0) return undefined;
-  const { nullBitmap, offset } = data;
+  // Declared as always there, but absent where nothing is null.
+  const nullBitmap = data.nullBitmap as Uint8Array | undefined;
+  if (data.nullCount === 0 || nullBitmap === undefined) return undefined;
+  const { offset } = data;
   const nulls = new Uint8Array(length);
   for (let row = 0; row < length; row += 1) {
     const bit = offset + row;

@@ -105,6 +105,8 @@ export function valuesOf(data: Data, length: number): (row: number) => Value | u
     case "instant":
     case "time":
       return integersOf(data);
+    case "nothing":
+    case "opaque":
     default:
       return () => undefined;
   }

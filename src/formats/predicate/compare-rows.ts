@@ -59,6 +59,10 @@ export function compareRows(rows: Rows, test: { readonly op: Comparison; readonl
       const signed = domain.kind !== "exact" || domain.signed;
       return compareWords(data, { outcomes, value: BigInt(value), length, signed });
     }
+    case "text":
+    case "bytes":
+    case "nothing":
+    case "opaque":
     default:
       return new Uint8Array(length);
   }

@@ -59,9 +59,17 @@ function perSecond(unit: TimeUnit): bigint {
       return 1000n;
     case TimeUnit.MICROSECOND:
       return 1_000_000n;
+    case TimeUnit.NANOSECOND:
     default:
       return 1_000_000_000n;
   }
+}
+
+/** As Arrow prints it. */
+export function typeName(type: DataType): string {
+  // Every type has its own `toString`, of which its declaration does not know.
+  const printed: { toString(): string } = type;
+  return printed.toString();
 }
 
 /** Whether values of both domains can be compared with each other. */

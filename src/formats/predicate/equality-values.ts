@@ -28,6 +28,10 @@ export function equalityValues(bound: BoundPredicate, path: ColumnPath): readonl
       return isAt(bound.column, path) ? asStored(bound.values) : undefined;
     case "known":
       return bound.truth ? undefined : [];
+    case "not":
+    case "columns":
+    case "like":
+    case "null":
     default:
       return undefined;
   }

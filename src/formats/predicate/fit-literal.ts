@@ -1,6 +1,6 @@
 import { RiffleError } from "../../errors.ts";
 import type { BoundColumn, Value } from "./bound-predicate.ts";
-import type { Domain } from "./domain.ts";
+import { typeName, type Domain } from "./domain.ts";
 import { instantOf, NANOSECONDS_PER_DAY, timeOf } from "./instant.ts";
 import type { Literal } from "./predicate.ts";
 
@@ -29,7 +29,7 @@ export function fitLiteral(literal: Exclude<Literal, null>, column: BoundColumn)
   if (fit !== undefined) return fit;
   throw new RiffleError(
     "usage",
-    `predicate: column ${column.path.join(".")} (${String(column.type)}) cannot be compared with ${spelled(literal)}`,
+    `predicate: column ${column.path.join(".")} (${typeName(column.type)}) cannot be compared with ${spelled(literal)}`,
   );
 }
 
@@ -55,6 +55,8 @@ function fitTo(literal: Exclude<Literal, null>, domain: Domain): Fit | undefined
       return typeof literal === "string" ? { kind: "exact", value: new TextEncoder().encode(literal) } : undefined;
     case "bytes":
       return typeof literal === "string" ? fitBytes(literal, domain.width) : undefined;
+    case "nothing":
+    case "opaque":
     default:
       return undefined;
   }

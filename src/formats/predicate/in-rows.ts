@@ -24,6 +24,8 @@ export function inRows(
       return isNarrow(data, domain)
         ? numbersIn(data.values as NumberArray, { values, length })
         : wordsIn(data, { values, length });
+    case "nothing":
+    case "opaque":
     default:
       return new Uint8Array(length);
   }

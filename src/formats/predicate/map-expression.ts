@@ -22,22 +22,18 @@ const COMPARISONS: ReadonlyMap<string, Comparison> = new Map([
   [">=", ">="],
 ]);
 
+/** Kinds of expressions that may be literals by their text. */
+const SPELLED: ReadonlySet<string> = new Set(["integer", "numeric", "string", "boolean", "null", "unary"]);
+
 /** What the parser understood, as a predicate; literals and names are read from the text. Throws `usage` for the rest of SQL. */
 export function mapExpression(expression: Expr, written: Written): Predicate {
-  switch (expression.type) {
-    case "binary":
-      return mapBinary(expression, written);
-    case "unary":
-      return mapUnary(expression, written);
-    case "ternary":
-      return mapBetween(expression, written);
-    case "ref":
-    case "boolean":
-    case "null":
-      return { kind: "truth", operand: operandOf(expression, written) };
-    default:
-      throw refusal(expression, written);
+  if (expression.type === "binary") return mapBinary(expression, written);
+  if (expression.type === "unary") return mapUnary(expression, written);
+  if (expression.type === "ternary") return mapBetween(expression, written);
+  if (expression.type === "ref" || expression.type === "boolean" || expression.type === "null") {
+    return { kind: "truth", operand: operandOf(expression, written) };
   }
+  throw refusal(expression, written);
 }
 
 function mapBinary(expression: ExprBinary, written: Written): Predicate {
@@ -46,25 +42,18 @@ function mapBinary(expression: ExprBinary, written: Written): Predicate {
   if (comparison !== undefined) {
     return { kind: "compare", op: comparison, left: operandOf(left, written), right: operandOf(right, written) };
   }
-  switch (op) {
-    case "AND":
-    case "OR":
-      return { kind: op === "AND" ? "and" : "or", terms: chain(expression, written) };
-    case "IN":
-    case "NOT IN": {
-      const values = written.lists.get(span(right).start);
-      if (values === undefined) throw errorAt(place(right, written), "IN takes a list of literals");
-      return negatedIf(op === "NOT IN", { kind: "in", path: pathOf(left, written), values });
-    }
-    case "LIKE":
-    case "NOT LIKE": {
-      const pattern = right.type === "string" ? literalAt(right, written) : undefined;
-      if (typeof pattern !== "string") throw errorAt(place(right, written), "LIKE takes a string");
-      return negatedIf(op === "NOT LIKE", { kind: "like", path: pathOf(left, written), pattern });
-    }
-    default:
-      throw errorAt(place(expression, written), `the operator ${op} is not supported`);
+  if (op === "AND" || op === "OR") return { kind: op === "AND" ? "and" : "or", terms: chain(expression, written) };
+  if (op === "IN" || op === "NOT IN") {
+    const values = written.lists.get(span(right).start);
+    if (values === undefined) throw errorAt(place(right, written), "IN takes a list of literals");
+    return negatedIf(op === "NOT IN", { kind: "in", path: pathOf(left, written), values });
   }
+  if (op === "LIKE" || op === "NOT LIKE") {
+    const pattern = right.type === "string" ? literalAt(right, written) : undefined;
+    if (typeof pattern !== "string") throw errorAt(place(right, written), "LIKE takes a string");
+    return negatedIf(op === "NOT LIKE", { kind: "like", path: pathOf(left, written), pattern });
+  }
+  throw errorAt(place(expression, written), `the operator ${op} is not supported`);
 }
 
 /** `a AND b AND c` is one node of three terms, however long: it was parsed as a tree that leans left. */
@@ -109,6 +98,8 @@ function mapUnary(expression: ExprUnary, written: Written): Predicate {
       };
       return negatedIf(op.startsWith("IS NOT"), is);
     }
+    case "+":
+    case "-":
     default:
       throw refusal(expression, written);
   }
@@ -145,29 +136,18 @@ function pathOf(expression: Expr, written: Written): readonly string[] {
 
 /** The literal that an expression is, read from its text; undefined when it is something else. */
 function literalAt(expression: Expr, written: Written): Literal | undefined {
-  switch (expression.type) {
-    case "integer":
-    case "numeric":
-    case "string":
-    case "boolean":
-    case "null":
-    case "unary": {
-      const { start, end } = span(expression);
-      const own: Token[] = [];
-      for (let i = firstFrom(written.tokens, start); (written.tokens[i]?.end ?? Infinity) <= end; i += 1) {
-        own.push(...written.tokens.slice(i, i + 1));
-      }
-      return literalOf(written.text, own);
-    }
-    case "cast": {
-      if (expression.operand.type !== "string" || !("name" in expression.to)) return undefined;
-      const { start, end } = span(expression.operand);
-      const value = unquote(written.text.slice(start, end));
-      return typed(place(expression.operand, written), { type: expression.to.name ?? "", value });
-    }
-    default:
-      return undefined;
+  const { start, end } = span(expression);
+  if (SPELLED.has(expression.type)) {
+    const first = firstFrom(written.tokens, start);
+    let after = first;
+    while ((written.tokens[after]?.end ?? Infinity) <= end) after += 1;
+    return literalOf(written.text, written.tokens.slice(first, after));
   }
+  if (expression.type !== "cast" || expression.operand.type !== "string" || !("name" in expression.to))
+    return undefined;
+  const string = span(expression.operand);
+  const value = unquote(written.text.slice(string.start, string.end));
+  return typed(place(expression.operand, written), { type: expression.to.name ?? "", value });
 }
 
 /** Index of the first token that begins at `start` or after it. */

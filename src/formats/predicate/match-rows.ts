@@ -33,6 +33,11 @@ export function matchRows(bound: BoundPredicate, batch: RecordBatch): Uint8Array
       const truths = compareColumns(left, { op: bound.op, right });
       return withUnknown(withUnknown(truths, left.nulls), right.nulls);
     }
+    case "compare":
+    case "in":
+    case "like":
+    case "known":
+    case "null":
     default: {
       const { data, length, nulls } = columnRows(batch, bound.column);
       const truths = testRows(bound, { data, length });
@@ -83,6 +88,7 @@ function testRows(test: BoundTest, rows: { readonly data: Data; readonly length:
     case "known":
       return new Uint8Array(length).fill(test.truth ? 1 : 0);
     case "null":
+    default:
       return new Uint8Array(length);
   }
 }

@@ -50,6 +50,11 @@ function possible(bound: BoundPredicate, bounds: BoundsOf): Possible {
     }
     case "columns":
       return possibleOrders(bound.op, betweenColumns(rangeOf(bound.left, bounds), rangeOf(bound.right, bounds)));
+    case "compare":
+    case "in":
+    case "like":
+    case "known":
+    case "null":
     default:
       return possibleOfTest(bound, rangeOf(bound.column, bounds));
   }
@@ -104,6 +109,7 @@ function possibleOfTest(test: BoundTest, range: Range): Possible {
         false: !test.values.some((value) => isOnly(value, range)),
       };
     case "like":
+    default:
       return possibleOfLike(test.pattern, range);
   }
 }

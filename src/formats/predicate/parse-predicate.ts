@@ -88,6 +88,8 @@ function shapeOfToken(text: string, token: Token): string {
       return "1".repeat(length);
     case "string":
       return `'${"x".repeat(length - 2)}'`;
+    case "word":
+    case "mark":
     default:
       return text.slice(token.start, token.end);
   }

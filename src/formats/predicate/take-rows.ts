@@ -25,8 +25,8 @@ export function trueRows(truths: Uint8Array, limit: number = truths.length): Uin
 
 function takeData(data: Data, rows: Uint32Array): Data {
   const { type } = data;
-  const taken = { length: rows.length, ...validity(data, rows) };
   if (DataType.isNull(type)) return new Data(type, 0, rows.length, rows.length);
+  const taken = { length: rows.length, ...validity(data, rows) };
   if (DataType.isUnion(type)) return takeUnion(data, rows);
   if (DataType.isBool(type))
     return built(data, { ...taken, values: takeBits(data.values as Uint8Array, { offset: data.offset, rows }) });
@@ -76,8 +76,12 @@ function built(data: Data, parts: Parts): Data {
 }
 
 function validity(data: Data, rows: Uint32Array): { nullCount: number; nullBitmap: Uint8Array | undefined } {
-  if (DataType.isUnion(data.type) || data.nullCount === 0) return { nullCount: 0, nullBitmap: undefined };
-  const nullBitmap = takeBits(data.nullBitmap, { offset: data.offset, rows });
+  // Declared as always there, but absent where nothing is null.
+  const bitmap = data.nullBitmap as Uint8Array | undefined;
+  if (DataType.isUnion(data.type) || data.nullCount === 0 || bitmap === undefined) {
+    return { nullCount: 0, nullBitmap: undefined };
+  }
+  const nullBitmap = takeBits(bitmap, { offset: data.offset, rows });
   let valid = 0;
   for (let i = 0; i < rows.length; i += 1) valid += ((nullBitmap[i >> 3] ?? 0) >> (i & 7)) & 1;
   return { nullCount: rows.length - valid, nullBitmap };

@@ -147,13 +147,11 @@ describe("rows of every kind of column", () => {
       nullBitmap: Uint8Array.of(0b1011),
       children: [decimal, nanos],
     });
-    const nested = batchOf({});
     const outer = [new Field("o", struct.type, true)];
     const rows = new RecordBatch(
       new Schema(outer),
       makeData({ type: new Struct(outer), length: 4, nullCount: 0, children: [struct] }),
     );
-    expect(nested.numRows).toBe(0);
     for (const [text, expected] of [
       ["o.m = 123456789012345678901234567.89", "TFUF"],
       ["o.m > 123456789012345678901234567.889", "TFUF"],
@@ -168,8 +166,8 @@ describe("rows of every kind of column", () => {
       ["o is null", "FFTF"],
       ["o.m is null", "FFTF"],
     ] as const) {
-      expect(await truths(rows, text), text).toBe(expected);
-      expect(await truths(rows.slice(2, 4), text), text).toBe(expected.slice(2));
+      expect([text, await truths(rows, text)]).toEqual([text, expected]);
+      expect([text, await truths(rows.slice(2, 4), text)]).toEqual([text, expected.slice(2)]);
     }
   });
 });
