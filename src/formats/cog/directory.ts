@@ -21,6 +21,8 @@ export interface Directories {
 /** More than any writer makes; a COG has about ten. */
 const MAX_DIRECTORIES = 4096;
 const MAX_ENTRIES = 4096;
+/** Of any directory that a COG has, without its tables. */
+const DIRECTORY_BYTES = 1024;
 /** How much of the index is read along, at most, where the file says that all of it lies together. */
 const MAX_AHEAD_BYTES = 128 * 1024;
 
@@ -47,6 +49,7 @@ export async function readDirectories(index: IndexBytes): Promise<Directories> {
     seen.add(at);
     const held = index.held;
     try {
+      if (ghost?.indexFirst === true) await fillUp(index, { at, ahead });
       const { directory, next } = await readDirectory(index, { at, layout, ahead });
       chain.push(directory);
       at = next;
@@ -59,6 +62,17 @@ export async function readDirectories(index: IndexBytes): Promise<Directories> {
   }
   if (chain.length === 0) throw new RiffleError("malformed", "the TIFF has no image directory");
   return { layout, ghost, chain, broken };
+}
+
+/**
+ * Where all of the index lies together, what lies before the next directory are the last one's tables of tiles: they come
+ * with it, in the same request.
+ */
+async function fillUp(index: IndexBytes, next: { readonly at: number; readonly ahead: number }): Promise<void> {
+  const { at, ahead } = next;
+  const from = index.heldFrom(0);
+  if (at < from || at - from > MAX_AHEAD_BYTES) return;
+  if (index.heldFrom(at) < at + DIRECTORY_BYTES) await index.load([{ start: from, end: at + ahead }]);
 }
 
 function parseHeader(head: Uint8Array): { readonly layout: Layout; readonly first: number } {

@@ -3,6 +3,8 @@ export interface Ghost {
   readonly values: { readonly [key: string]: string };
   /** Four bytes with its size stand before each tile, and nobody has edited the file since. */
   readonly leaders: boolean;
+  /** Tiles also stand in the file as their numbers go, with nothing but leaders and trailers of four bytes between them. */
+  readonly packed: boolean;
   /** All directories stand before the first tile. */
   readonly indexFirst: boolean;
 }
@@ -22,6 +24,12 @@ export function parseGhost(head: Uint8Array): Ghost | undefined {
   return {
     values,
     leaders: !edited && values["BLOCK_LEADER"] === "SIZE_AS_UINT4",
+    packed:
+      !edited &&
+      values["BLOCK_LEADER"] === "SIZE_AS_UINT4" &&
+      values["BLOCK_TRAILER"] === "LAST_4_BYTES_REPEATED" &&
+      values["BLOCK_ORDER"] === "ROW_MAJOR" &&
+      values["MASK_INTERLEAVED_WITH_IMAGERY"] !== "YES",
     indexFirst: !edited && values["LAYOUT"] === "IFDS_BEFORE_DATA",
   };
 }

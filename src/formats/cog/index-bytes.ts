@@ -2,8 +2,8 @@ import { mergeRanges, subtractRanges, type ByteRange } from "../../bytes/range.t
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 
-/** Holds header, ghost area and all directories of most COGs. */
-export const HEAD_BYTES: number = 16 * 1024;
+/** Holds header, ghost area and all directories of most COGs: 10,980 pixels a side in blocks of 256 take 26 KB. */
+export const HEAD_BYTES: number = 32 * 1024;
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 
 interface Block extends ByteRange {
@@ -27,6 +27,11 @@ export class IndexBytes {
   /** What was read so far. */
   get held(): number {
     return this.#held;
+  }
+
+  /** Where the bytes that were read without a gap from `offset` on end; `offset` itself when it was not read. */
+  heldFrom(offset: number): number {
+    return this.#blocks.reduce((end, block) => (block.start <= end && end < block.end ? block.end : end), offset);
   }
 
   /** Whether `range`, clipped to the file, may still be taken in. */

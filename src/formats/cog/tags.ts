@@ -75,6 +75,11 @@ const COMPRESSIONS: Readonly<Record<number, string>> = {
   52546: "JPEG XL (DNG)",
 };
 
+/** Whether the number stands for a compression at all. */
+export function isCompression(code: number): boolean {
+  return code in COMPRESSIONS;
+}
+
 export function compressionName(code: number): string {
   return COMPRESSIONS[code] ?? `compression ${code}`;
 }
