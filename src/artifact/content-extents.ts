@@ -15,7 +15,7 @@ export interface ContentExtentsParts {
 const MIN_MAGIC_BYTES = 8;
 const NOTHING = new Uint8Array(0);
 /** What the modules of these formats read first (`HEAD_BYTES`, `TAIL_BYTES`); programs begin there too, at once. */
-const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 16 * 1024, parquet: 64 * 1024 };
+const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 32 * 1024, parquet: 64 * 1024 };
 
 /**
  * Gives a content the units of its format. By name or media type when it is first named, by magic when a first read happens to

@@ -61,7 +61,7 @@ test("a name that points at a format has the index read at once, and its units u
   const { extents, logged, used } = bench(tiff());
   extents.named({ name: "scene.tif", mediaType: "application/octet-stream" });
   expect(logged.calls.length).toBe(1);
-  await expect.poll(() => used.length).toBe(1);
+  await expect.poll(() => used.length, { timeout: 20_000 }).toBe(1);
   expect([used[0]?.starts[0], used[0]?.ends[0]]).toEqual([40_000, 40_100]);
   extents.named({ name: "scene.tif" });
   await settled();
@@ -76,7 +76,7 @@ test("without a hint nothing is read; a first read that shows the magic is a hin
   await settled();
   expect(logged.calls).toEqual([]);
   extents.seen({ start: 0, end: 4096 }, content.subarray(0, 4096));
-  await expect.poll(() => used.length).toBe(1);
+  await expect.poll(() => used.length, { timeout: 20_000 }).toBe(1);
 });
 
 test("other content under such a name has no units", async () => {
