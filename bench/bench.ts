@@ -12,13 +12,13 @@ import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts"
 import { mountReady } from "./scenarios/mount.ts";
 import { parquetColumn, parquetFilter, parquetHead, parquetWide } from "./scenarios/parquet.ts";
 import {
+  arrayTensor,
   rasterOverview,
   rasterWindow,
   tableColumn,
   tableFilter,
   tableFilterPages,
   tableLimit,
-  tensor,
 } from "./scenarios/queries.ts";
 import { randomParallel, randomReads } from "./scenarios/random.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
@@ -44,6 +44,7 @@ const SCENARIOS: readonly Scenario[] = [
   tableLimit,
   rasterWindow,
   rasterOverview,
+  arrayTensor,
   tensor,
   mmapTouches,
   warmRandom,

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { formatsByOthers } from "./interop-formats.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const support = `${root}dist-tools/test/support`;
@@ -207,55 +208,6 @@ async function compareRaster(reference, point, files, flags) {
   }
 }
 
-/** The versions that the benchmarks name, in an environment of their own. */
-const PYTHON_PACKAGES = [
-  "duckdb==1.5.5",
-  "duckdb-extension-httpfs==1.5.5",
-  "polars==2.1.0",
-  "pyarrow==26.0.1",
-  "numpy==2.3.5",
-];
-
-async function pythonTools() {
-  const at = join(toolsFolder, "python");
-  const interpreter = join(at, "bin/python");
-  const mark = join(at, "packages.txt");
-  const wanted = PYTHON_PACKAGES.join("\n");
-  if (!existsSync(mark) || readFileSync(mark, "utf8") !== wanted) {
-    say("", `python packages: ${PYTHON_PACKAGES.join(" ")}`);
-    await runWell("python3", ["-m", "venv", at], { timeoutMs: 120_000 });
-    const words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PYTHON_PACKAGES];
-    await runWell(interpreter, words, { timeoutMs: 600_000 });
-    writeFileSync(mark, wanted);
-  }
-  return interpreter;
-}
-
-/** pyarrow, polars, DuckDB for Python, NumPy and GDAL on what riffle's own readers give, and over the mount. */
-async function formatsByOthers(reference, files) {
-  const obstacle = mountObstacle() ?? (hasProgram("python3") ? undefined : "no python3");
-  if (obstacle !== undefined) return skip("formats", obstacle);
-  const python = await pythonTools();
-  const point = folder.sub("mnt-formats");
-  const mounted = await mountArtifact(reference, point, { env, flags: ["--no-cache"] });
-  try {
-    const command = JSON.stringify([process.execPath, `${root}dist/cli/main.js`]);
-    const { stdout } = await runWell(python, [`${root}scripts/interop-formats.py`, command, reference, point, files], {
-      env,
-      timeoutMs: 300_000,
-    });
-    for (const line of stdout.toString().trim().split("\n")) {
-      const { name, ok, note } = JSON.parse(line);
-      await check(name, () => {
-        if (!ok) throw new Error(note);
-        return note;
-      });
-    }
-  } finally {
-    await mounted.unmount();
-  }
-}
-
 async function main() {
   const needed = ["docker-registry", "skopeo", "htpasswd", "gdal_translate"].filter((name) => !hasProgram(name));
   if (needed.length > 0) return skip("everything", `not installed: ${needed.join(", ")}`);
@@ -270,7 +222,7 @@ async function main() {
     runWell(oras, ["push", "--plain-http", `${open}/it/oras:v1`, ...names], { cwd: files, env }).then(() => ""),
   );
   await readBack("pushed by oras", `${open}/it/oras:v1`, files);
-  await formatsByOthers(`${open}/it/oras:v1`, files);
+  await formatsByOthers({ reference: `${open}/it/oras:v1`, files, folder, env, toolsFolder, check, skip, say });
 
   const layout = join(folder.path, "layout");
   await check("oras copy to a layout, skopeo copy from it", async () => {

@@ -288,8 +288,8 @@ function makeTensors(path: string): Promise<string> {
   });
 }
 
-export const tensor: Scenario = {
-  name: "tensor",
+export const arrayTensor: Scenario = {
+  name: "array-tensor",
   title: "riffle array: one tensor of 60",
   async run(bench) {
     const path = await makeTensors(join(bench.folder, "tensors.safetensors"));
