@@ -7,12 +7,23 @@ import { mountObstacle } from "../test/support/processes.ts";
 import { ROOT } from "../test/support/root.ts";
 import { LATENCY_MS, openBench, RATE_BYTES, type Bench } from "./context.ts";
 import { isGate, type Scenario, type ScenarioResult } from "./scenario.ts";
-import { cogWindow, parquetColumn } from "./scenarios/formats.ts";
+import { cogOverview, cogWindow } from "./scenarios/formats.ts";
 import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts";
 import { mountReady } from "./scenarios/mount.ts";
+import { parquetColumn, parquetFilter, parquetHead, parquetWide } from "./scenarios/parquet.ts";
+import {
+  rasterOverview,
+  rasterWindow,
+  tableColumn,
+  tableFilter,
+  tableFilterPages,
+  tableLimit,
+  tensor,
+} from "./scenarios/queries.ts";
 import { randomParallel, randomReads } from "./scenarios/random.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
 import { startup } from "./scenarios/startup.ts";
+import { tensor } from "./scenarios/tensor.ts";
 
 const SCENARIOS: readonly Scenario[] = [
   startup,
@@ -22,7 +33,18 @@ const SCENARIOS: readonly Scenario[] = [
   sequential,
   reread,
   parquetColumn,
+  parquetFilter,
+  parquetHead,
+  parquetWide,
   cogWindow,
+  cogOverview,
+  tableColumn,
+  tableFilter,
+  tableFilterPages,
+  tableLimit,
+  rasterWindow,
+  rasterOverview,
+  tensor,
   mmapTouches,
   warmRandom,
   treeWalk,

@@ -13,6 +13,35 @@ export type { OpenOptions } from "./artifact/open-artifact.ts";
 export type { ByteRange } from "./bytes/range.ts";
 export { memorySource, sliceSource, type Priority, type RangeSource, type ReadOptions } from "./bytes/source.ts";
 export { isRiffleError, RiffleError, type ErrorCode, type ErrorFacts } from "./errors.ts";
+export type { FormatFile, FormatReaders } from "./artifact/format-readers.ts";
+export type { ArrayBlock, ArrayInfo, ArrayMetadata, ArrayQuery, ArrayReader } from "./formats/array.ts";
+export type { Fact, FileInfo, FileSet, FormatName, FormatOptions, FormatReader, ReadPlan } from "./formats/format.ts";
+export type { FormatHint } from "./formats/formats.ts";
+export { encodeNpy } from "./formats/encode/npy.ts";
+export { encodePng, type PngOptions } from "./formats/encode/png.ts";
+export { encodeTiff, type TiffOptions } from "./formats/encode/tiff.ts";
+export {
+  openArray,
+  openRaster,
+  openTable,
+  openTiles,
+  type FormatTarget,
+  type OpenFormatOptions,
+} from "./formats/open.ts";
+export { parsePredicate } from "./formats/predicate/parse-predicate.ts";
+export type { ColumnPath, Comparison, Literal, Operand, Predicate } from "./formats/predicate/predicate.ts";
+export type {
+  GeoTransform,
+  PixelWindow,
+  RasterBand,
+  RasterMetadata,
+  RasterQuery,
+  RasterReader,
+  RasterWindow,
+  Samples,
+} from "./formats/raster.ts";
+export type { StoredTile, TileAddress, TileMetadata, TileQuery, TileReader } from "./formats/tiles.ts";
+export type { BoundingBox, TableColumn, TableMetadata, TableQuery, TableReader } from "./formats/table.ts";
 export type { TreeWarning } from "./layers/names.ts";
 export type { ArtifactMount, ArtifactMountOptions } from "./mount/mount-artifact.ts";
 export type { Descriptor } from "./oci/descriptor.ts";

@@ -1,4 +1,5 @@
 import { splitRange, type ByteRange } from "../bytes/range.ts";
+import { withOneListener } from "../bytes/one-listener.ts";
 import { checkRange, type RangeSource, type ReadOptions } from "../bytes/source.ts";
 import type { Row } from "../layers/tree.ts";
 import type { Served } from "./served.ts";
@@ -51,7 +52,8 @@ export function artifactFile(parts: FileParts): ArtifactFile {
     path,
     digest,
     read: (range, options) => read(range, ownHandle, options),
-    readMany: (ranges, options) => Promise.all(ranges.map((range) => read(range, ownHandle, options))),
+    readMany: (ranges, options) =>
+      withOneListener(options, (how) => Promise.all(ranges.map((range) => read(range, ownHandle, how)))),
     stream,
     bytes: (range = { start: 0, end: size }, options) => read(range, nextHandle(), options),
   };

@@ -3,6 +3,7 @@ import type { TreeWarning } from "../layers/names.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { ArtifactStats, MountFacts } from "./accounting.ts";
 import type { ArtifactFile } from "./artifact-file.ts";
+import type { FormatReaders } from "./format-readers.ts";
 import type { Served } from "./served.ts";
 
 export interface Entry {
@@ -20,7 +21,7 @@ export interface Entry {
 }
 
 /** An artifact, pinned to its digest. Opening it fetches its manifest and nothing else. */
-export interface Artifact extends AsyncDisposable {
+export interface Artifact extends FormatReaders, AsyncDisposable {
   /** Pinned: `HOST/REPO@sha256:...` or `oci:DIR@sha256:...`. */
   readonly reference: string;
   readonly digest: string;

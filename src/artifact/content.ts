@@ -5,6 +5,7 @@ import type { Digest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ReadOutcome } from "./accounting.ts";
+import type { ContentExtents } from "./content-extents.ts";
 import type { ReadFrom } from "./served.ts";
 
 /** A content that is wrong once may have been cut by a proxy; one that is wrong twice is wrong. */
@@ -18,6 +19,8 @@ export interface ContentParts {
   readonly entry: CacheEntry;
   readonly source: CachedSource;
   readonly mismatches: Mismatches;
+  /** Absent where files are not looked into. */
+  readonly extents?: ContentExtents;
   /** A wrong blob, told once for each time. */
   readonly onMismatch: (error: RiffleError) => void;
   /** The slot or the proof may have changed. */
@@ -60,16 +63,28 @@ export class Content {
     return this.proof === "full" && this.#refused === undefined ? this.#parts.entry.backing()?.fd : undefined;
   }
 
+  /** Whether a name could still tell the format. */
+  get wantsName(): boolean {
+    return this.#parts.extents?.isUnnamed === true;
+  }
+
+  /** A file that is all of this content is opened under this name: what is known of its format will serve its reads. */
+  named(name: string): void {
+    if (this.#refused === undefined) this.#parts.extents?.named({ name, mediaType: this.descriptor.mediaType });
+  }
+
   async read(range: ByteRange, from: ReadFrom): Promise<{ readonly bytes: Uint8Array; readonly outcome: ReadOutcome }> {
     if (this.#refused !== undefined) throw this.#refused;
     const proven = this.proof !== "transport";
     let fromCache = 0;
     const bytes = await this.#parts.source.read(range, {
-      handle: from.handle,
       onOutcome: (outcome) => (fromCache = outcome.fromCache),
+      ...(from.isPlanned === true ? {} : { handle: from.handle }),
       ...(from.signal === undefined ? {} : { signal: from.signal }),
+      ...(from.priority === undefined ? {} : { priority: from.priority }),
     });
     this.#parts.onChange();
+    if (from.isPlanned !== true) this.#parts.extents?.seen(range, bytes);
     return { bytes, outcome: { bytes: bytes.length, fromCache, proven: proven ? bytes.length : 0 } };
   }
 
@@ -84,6 +99,7 @@ export class Content {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#parts.extents?.close();
     await this.#parts.source.close();
     this.#parts.entry.close();
   }

@@ -36,6 +36,8 @@ export interface OpenOptions extends EngineOptions {
   readonly offline?: boolean;
   /** Never fetch a byte that no read asked for. */
   readonly frugal?: boolean;
+  /** Look into files of known formats, so that reads have their units whole. Default true. */
+  readonly extents?: boolean;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly subpath?: string;
@@ -75,6 +77,7 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
       accounting,
       log: options.log ?? (() => undefined),
       frugal: options.frugal ?? false,
+      extents: options.extents ?? true,
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     });
   } catch (error) {

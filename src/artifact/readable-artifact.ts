@@ -1,6 +1,7 @@
 import { RiffleError } from "../errors.ts";
 import { cachedSource } from "../fetch/cached-source.ts";
-import { createCostModel } from "../fetch/cost.ts";
+import { createCostModel, frugalCost, type CostModel } from "../fetch/cost.ts";
+import type { FormatHint } from "../formats/formats.ts";
 import type { TreePlan } from "../layers/plain-layers.ts";
 import { isDirectory, isFile, pathOf, resolvePath, treeTotals, walk } from "../layers/tree-paths.ts";
 import { S_IFLNK, type Row, type TreeTable } from "../layers/tree.ts";
@@ -13,7 +14,10 @@ import type { Artifact, Entry } from "./artifact.ts";
 import { Content, type Mismatches } from "./content.ts";
 import { Contents } from "./contents.ts";
 import type { Engine, Log } from "./engine.ts";
+import { ContentExtents } from "./content-extents.ts";
 import { ErrorList } from "./error-list.ts";
+import { ExtentTables } from "./extent-tables.ts";
+import { formatReaders } from "./format-readers.ts";
 import { LiveFiles } from "./live-files.ts";
 import { serve } from "./serve.ts";
 
@@ -29,6 +33,7 @@ export interface ArtifactParts {
   readonly accounting: Accounting;
   readonly log: Log;
   readonly frugal: boolean;
+  readonly extents: boolean;
   readonly timeoutMs?: number;
 }
 
@@ -54,11 +59,13 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     "stats.json": () => `${JSON.stringify(stats(), undefined, 2)}\n`,
     errors: () => errors.text(),
   });
+  const tables = parts.extents ? new ExtentTables({ log: (message) => parts.log("debug", message) }) : undefined;
   const slots = new SharedArrayBuffer(Math.max(1, plan.sources.length) * Int32Array.BYTES_PER_ELEMENT);
+  const cost = parts.frugal ? frugalCost() : createCostModel();
   const contents = new Contents({
     descriptors: plan.sources.map((source) => (source.kind === "blob" ? source.descriptor : undefined)),
     slots: new Int32Array(slots),
-    create: contentFactory(parts, errors),
+    create: contentFactory(parts, { errors, tables, cost }),
   });
   const served = serve({
     tree,
@@ -94,17 +101,28 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
       const digest = digestOfRow(parts, row) ?? "";
       return artifactFile({ served, row, path: pathOf(tree, row), digest, size: served.liveSize(row), nextHandle });
     },
+    ...formatReaders({ reference: parts.reference, tree, plan, served, cost, nextHandle }),
     stats,
     errors: () => errors.text(),
-    mounted: (facts) => (mounted = facts),
+    mounted: (facts) => {
+      mounted = facts;
+      if (facts !== undefined) tables?.warm(fileHints(parts));
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descriptor, onChange: () => void) => Content {
+function contentFactory(
+  parts: ArtifactParts,
+  options: {
+    readonly errors: ErrorList;
+    readonly tables: ExtentTables | undefined;
+    readonly cost: CostModel;
+  },
+): (blob: Descriptor, onChange: () => void) => Content {
+  const { errors, tables, cost } = options;
   const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
-  const cost = createCostModel();
   const mismatches: Mismatches = new Map();
   return (descriptor, onChange) => {
     const path = registry.blobPath?.(descriptor);
@@ -127,8 +145,18 @@ function contentFactory(parts: ArtifactParts, errors: ErrorList): (blob: Descrip
       errors.add(descriptor.digest, error);
       log("error", error.message);
     };
-    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange });
+    const units = tables === undefined ? {} : { extents: new ContentExtents({ source, entry, tables }) };
+    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange, ...units });
   };
+}
+
+/** What files that are whole blobs are called. */
+function* fileHints({ tree, plan }: ArtifactParts): Generator<FormatHint> {
+  for (let row = 0; row < tree.rows; row++) {
+    const source = plan.sources[tree.source(row)];
+    if (source?.kind !== "blob") continue;
+    yield { name: Buffer.from(tree.name(row)).toString(), mediaType: source.descriptor.mediaType };
+  }
 }
 
 function handleNumbers(): () => number {

@@ -8,7 +8,7 @@ import type { Content } from "./content.ts";
 import type { Contents } from "./contents.ts";
 import type { ErrorList } from "./error-list.ts";
 import type { LiveFiles } from "./live-files.ts";
-import type { OpenGrant, ReadFrom, Served } from "./served.ts";
+import type { OpenAs, OpenGrant, ReadFrom, Served } from "./served.ts";
 import type { WarmHandle } from "../cache/cache.ts";
 
 export interface ServeParts {
@@ -39,7 +39,14 @@ export function serve(parts: ServeParts): Served {
     errors.add(pathOf(tree, row), error);
   };
 
-  const open = (row: Row, handle: number): OpenGrant => {
+  /** Units are looked for in files that are a whole blob. */
+  const nameWhole = (content: Content, row: Row): void => {
+    const { size } = content.descriptor;
+    if (content.wantsName && tree.offset(row) === 0 && tree.size(row) === size)
+      content.named(Buffer.from(tree.name(row)).toString());
+  };
+
+  const open = (row: Row, handle: number, { isPlanned = false }: OpenAs = {}): OpenGrant => {
     const source = sourceOf(row);
     if (source.kind === "live") {
       live.open(source.name, handle);
@@ -48,6 +55,7 @@ export function serve(parts: ServeParts): Served {
     if (source.kind === "inline") return { kind: "keep" };
     const content = contents.acquire(tree.source(row));
     opened.set(handle, content);
+    if (!isPlanned) nameWhole(content, row);
     if (content.proof !== "full") return { kind: "direct" };
     const isWhole = tree.offset(row) === 0 && tree.size(row) === source.descriptor.size;
     const fd = isWhole ? content.provenFile : undefined;
@@ -58,6 +66,7 @@ export function serve(parts: ServeParts): Served {
     const content = contents.acquire(tree.source(row));
     try {
       const base = tree.offset(row);
+      if (from.isPlanned !== true) nameWhole(content, row);
       const { bytes, outcome } = await content.read({ start: base + range.start, end: base + range.end }, from);
       accounting.read(outcome);
       return bytes;

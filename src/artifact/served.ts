@@ -1,4 +1,5 @@
 import type { ByteRange } from "../bytes/range.ts";
+import type { Priority } from "../bytes/source.ts";
 import type { WarmHandle } from "../cache/cache.ts";
 import type { Row, TreeTable } from "../layers/tree.ts";
 
@@ -17,10 +18,18 @@ export interface OpenGrant {
   readonly fd?: number;
 }
 
+export interface OpenAs {
+  /** All of its reads will be planned ones: nothing is looked for in the file on its behalf. */
+  readonly isPlanned?: boolean;
+}
+
 export interface ReadFrom {
   /** Which open this read belongs to: read-ahead follows streams by it. */
   readonly handle: number;
   readonly signal?: AbortSignal;
+  readonly priority?: Priority;
+  /** The reader knows what it will want (a format's index told it): nothing is guessed for it, so nothing is read ahead. */
+  readonly isPlanned?: boolean;
 }
 
 /**
@@ -32,7 +41,7 @@ export interface Served {
   /** Cache slot of each source (Int32, by source number; 0 = ask the main thread), for `WarmReader` in workers. */
   readonly slots: SharedArrayBuffer;
   readonly warm: WarmHandle | undefined;
-  open(row: Row, handle: number): OpenGrant;
+  open(row: Row, handle: number, as?: OpenAs): OpenGrant;
   /** Exactly `min(end, size) - start` bytes. Counted as one read. */
   read(row: Row, range: ByteRange, from: ReadFrom): Promise<Uint8Array>;
   /** A worker answered `range` warm and passed a mark: read-ahead goes on from here. */

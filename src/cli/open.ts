@@ -29,6 +29,7 @@ export interface OpenOrder {
   readonly timeoutMs: number;
   readonly proxies: Readonly<Record<string, string>>;
   readonly frugal: boolean;
+  readonly extents: boolean;
   readonly offline: boolean;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -74,6 +75,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     timeoutMs: settings.timeoutMs,
     proxies: Object.fromEntries(proxies),
     frugal,
+    extents: !settings.noExtents,
     offline: settings.offline,
     include,
     exclude,

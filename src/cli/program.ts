@@ -2,6 +2,7 @@ import { Command, CommanderError, Help, Option } from "commander";
 import { RiffleError } from "../errors.ts";
 import type { CommandGroup, CommandSpec, Flags, FlagSpec } from "./command.ts";
 import { SETTINGS } from "./settings.ts";
+import { FORMAT_SPECS } from "./specs/format-specs.ts";
 import { CACHE_GROUP, MACHINE_SPECS, NOT_YET_COMMANDS } from "./specs/machine-specs.ts";
 import { MOUNT_SPECS } from "./specs/mount-specs.ts";
 import { READ_SPECS } from "./specs/read-specs.ts";
@@ -22,6 +23,8 @@ export type Parsed =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "failure"; readonly context: string; readonly error: RiffleError; readonly text?: string };
 
+/** Commander keeps `--no-cache` as `cache`, off. */
+const NEGATION = "no-";
 const GLOBAL_GROUP = "Global options (also RIFFLE_* variables and keys of the configuration file):";
 
 function notYet(what: string): RiffleError {
@@ -33,7 +36,7 @@ function addSettings(command: Command): Command {
     const option = new Option(flags, about).helpGroup(GLOBAL_GROUP);
     if (kind === "count") option.argParser((_, before: unknown) => (typeof before === "number" ? before : 0) + 1);
     command.addOption(option);
-    if (name === "no-cache") command.setOptionValueWithSource("cache", true, "default");
+    if (name.startsWith(NEGATION)) command.setOptionValueWithSource(name.slice(NEGATION.length), true, "default");
   }
   return command;
 }
@@ -55,7 +58,7 @@ function givenSettings(chain: readonly Command[]): ReadonlyMap<string, unknown> 
       const attribute = new Option(`--${name}`).attributeName();
       if (command.getOptionValueSource(attribute) !== "cli") continue;
       const value: unknown = command.getOptionValue(attribute);
-      if (name === "no-cache") given.set(name, true);
+      if (name.startsWith(NEGATION)) given.set(name, true);
       else if (kind === "count") given.set(name, Number(given.get(name) ?? 0) + Number(value));
       else given.set(name, value);
     }
@@ -167,7 +170,7 @@ function buildProgram(version: string, collected: Collected): Command {
     .version(version, "--version", "print the version")
     .enablePositionalOptions();
   addSettings(program);
-  for (const spec of [...MOUNT_SPECS, ...READ_SPECS]) addCommand(program, spec, collected);
+  for (const spec of [...MOUNT_SPECS, ...READ_SPECS, ...FORMAT_SPECS]) addCommand(program, spec, collected);
   addGroup(program, CACHE_GROUP, collected);
   for (const spec of MACHINE_SPECS) addCommand(program, spec, collected);
   for (const name of NOT_YET_COMMANDS) addLater(program, name);

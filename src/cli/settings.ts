@@ -14,6 +14,7 @@ export interface Settings {
   readonly cacheDir: string;
   readonly cacheBytes: number;
   readonly noCache: boolean;
+  readonly noExtents: boolean;
   readonly offline: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -60,6 +61,7 @@ export const SETTINGS: readonly Setting[] = [
   { name: "cache-dir", kind: "path", flags: "--cache-dir <dir>", about: "where fetched bytes are kept" },
   { name: "cache-size", kind: "size", flags: "--cache-size <size>", about: "how much is kept, K M G T (default: 20G)" },
   { name: "no-cache", kind: "switch", flags: "--no-cache", about: "keep nothing on disk" },
+  { name: "no-extents", kind: "switch", flags: "--no-extents", about: "do not look into files for their units" },
   {
     name: "offline",
     kind: "switch",
@@ -231,6 +233,7 @@ export function resolveSettings(sources: SettingSources): Settings {
     cacheDir: get("cache-dir", sources.defaultCacheDir),
     cacheBytes: get("cache-size", DEFAULT_CACHE_BYTES),
     noCache: get("no-cache", false),
+    noExtents: get("no-extents", false),
     offline: get("offline", false),
     json: get("json", false),
     quiet: get("quiet", false),

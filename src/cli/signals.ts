@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { RiffleError } from "../errors.ts";
 
 const ENDING: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -14,6 +15,8 @@ export interface Signals {
  */
 export function watchSignals(leave: () => void): Signals {
   const controller = new AbortController();
+  // Every wait of a command listens to it.
+  setMaxListeners(0, controller.signal);
   const takers: ((name: NodeJS.Signals) => void)[] = [];
   for (const name of ENDING) {
     process.on(name, () => {

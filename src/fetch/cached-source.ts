@@ -3,12 +3,15 @@ import { clip, isEmpty, type ByteRange } from "../bytes/range.ts";
 import { checkRange, type RangeSource, type ReadOptions, type StreamingSource } from "../bytes/source.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { abortError, RiffleError } from "../errors.ts";
+import type { ExtentTable } from "../formats/extents.ts";
 import type { ByteBudget } from "./budget.ts";
 import { createCostModel, frugalCost, type CostModel } from "./cost.ts";
 import { Filler } from "./filler.ts";
 import type { FetchLog } from "./log.ts";
 import { PendingRead } from "./pending-read.ts";
-import { ReadAhead, type Advice, type ExtentsHint } from "./readahead.ts";
+import type { Advice } from "./advice.ts";
+import { ExtentFollower, NO_ADVICE } from "./extent-follower.ts";
+import { ReadAhead } from "./readahead.ts";
 import { DEFAULT_TIMEOUT_MS } from "./retry.ts";
 
 export interface CachedSourceOptions {
@@ -24,7 +27,6 @@ export interface CachedSourceOptions {
   readonly perBlobLimit?: number;
   /** Never fetch a page that no read touches: no joining over gaps, no read-ahead. */
   readonly frugal?: boolean;
-  readonly extentsHint?: ExtentsHint;
   /** The farthest that is read ahead of one stream; less where the cache is small. */
   readonly maxWindowBytes?: number;
   /** A read that is not answered by then rejects. Default 60 s. */
@@ -62,11 +64,14 @@ export interface CachedSource extends RangeSource {
   touched(range: ByteRange, handle: number): void;
   /** The open file is closed: what was to be fetched for it alone no longer is. */
   release(handle: number): void;
+  /** The units of the content: from now on reads inside them have them whole. The bytes that are read do not depend on it. */
+  useExtents(table: ExtentTable): void;
   /** Ends all requests and rejects all reads (`closed`). The entry stays open. */
   close(): Promise<void>;
 }
 
-const DEFAULT_PER_BLOB = 8;
+/** Requests at once of one blob. */
+export const DEFAULT_PER_BLOB = 8;
 /** As many as `CacheEntry.setMarks` takes. */
 const MAX_MARKS = 8;
 
@@ -81,6 +86,7 @@ class PagedSource implements CachedSource {
   readonly #entry: CacheEntry;
   readonly #filler: Filler;
   readonly #handles = new Map<number, ReadAhead>();
+  #extents: ExtentFollower | undefined;
   #marks = "";
   #isClosed = false;
 
@@ -138,6 +144,11 @@ class PagedSource implements CachedSource {
     this.#setMarks();
   }
 
+  useExtents(table: ExtentTable): void {
+    if (this.#isClosed || table.count === 0) return;
+    this.#extents = new ExtentFollower(table, { size: this.size, frugal: this.#options.frugal === true });
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#handles.clear();
@@ -173,23 +184,32 @@ class PagedSource implements CachedSource {
   }
 
   #advise(range: ByteRange, handle: number | undefined): Advice | undefined {
-    if (this.#options.frugal === true || handle === undefined) return undefined;
+    if (handle === undefined) return undefined;
+    if (this.#options.frugal === true) return this.#extents?.onRead(range);
     let follower = this.#handles.get(handle);
     if (follower === undefined) {
-      const { extentsHint, maxWindowBytes } = this.#options;
+      const { maxWindowBytes } = this.#options;
       follower = new ReadAhead({
         size: this.size,
-        ...(extentsHint === undefined ? {} : { extentsHint }),
+        limitAt: (offset) => this.#extents?.limitAt(offset) ?? this.size,
         ...(maxWindowBytes === undefined ? {} : { maxWindowBytes }),
       });
       this.#handles.set(handle, follower);
     }
-    return follower.onRead(range);
+    const run = follower.onRead(range);
+    const isCopy = follower.isCopy(run.stream);
+    const { units, early } = isCopy ? NO_ADVICE : (this.#extents?.onRead(range) ?? NO_ADVICE);
+    // What is had of the unit that the stream is in will be read without a word: the stream goes on behind it.
+    for (const unit of units) if (unit.start <= range.end && unit.end > range.end) follower.granted(run, unit.end);
+    return { units, early, run };
   }
 
   /** Asks the workers to tell of reads that make room for more; at most eight places. */
   #setMarks(): void {
-    const marks = [...this.#handles.values()].flatMap((follower) => follower.marks()).slice(-MAX_MARKS);
+    const ofUnits = this.#extents?.marks() ?? [];
+    const room = MAX_MARKS - ofUnits.length;
+    const ofStreams = [...this.#handles.values()].flatMap((follower) => follower.marks());
+    const marks = room > 0 ? [...ofUnits, ...ofStreams.slice(-room)] : ofUnits.slice(0, MAX_MARKS);
     const text = marks.join();
     if (text === this.#marks) return;
     this.#marks = text;

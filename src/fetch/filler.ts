@@ -1,5 +1,5 @@
 import type { Limiter } from "../bytes/limiter.ts";
-import { alignToPages, rangeLength, splitRange, subtractRanges, type ByteRange } from "../bytes/range.ts";
+import { alignToPages, PAGE_BYTES, rangeLength, splitRange, subtractRanges, type ByteRange } from "../bytes/range.ts";
 import type { StreamingSource } from "../bytes/source.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import { RiffleError } from "../errors.ts";
@@ -12,8 +12,9 @@ import { Flight, type Block, type FlightEvents, type Segment } from "./flight.ts
 import { Landing, takeBlock } from "./landing.ts";
 import type { FetchLog } from "./log.ts";
 import type { PendingRead } from "./pending-read.ts";
-import { planParts, type PlannedPart, type WantedRange } from "./planner.ts";
-import type { Advice } from "./readahead.ts";
+import { joinedParts, planParts, type PlannedPart, type WantedRange } from "./planner.ts";
+import { MAX_UNIT_BYTES } from "./extent-follower.ts";
+import type { Advice } from "./advice.ts";
 
 export interface FillerOptions {
   readonly source: StreamingSource;
@@ -46,6 +47,11 @@ interface Wanted extends WantedRange {
 
 /** More than ever happens to a part (held and evicted, a failed guess, a registry that stops giving ranges), and an end. */
 const MAX_TRIES = 6;
+/** Units are few requests, not many: their pages at both ends count too. */
+const WHOLE_UNITS = {
+  splitBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES,
+  partBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES,
+} as const;
 /** A request with so little left is cheaper to end than to break: its connection would be lost. */
 const NEARLY_DONE_BYTES = 256 * 1024;
 /** What is left of a whole blob that is worth having at once, when no range can be had later. */
@@ -95,17 +101,19 @@ export class Filler {
     }
   }
 
-  /** Asks for what a stream will want, as far as memory allows. */
-  prefetch(advice: Advice, handle: number | undefined): void {
+  /** Asks for what will be wanted, as far as memory allows. */
+  prefetch({ units, early, run }: Advice, handle: number | undefined): void {
     // Where ranges are ignored, each guess would be the whole blob again.
     if (this.#closed !== undefined || this.#dispatcher.isRangeless) return;
     const flights: Flight[] = [];
     const busy = coverageOf(this.#dispatcher.flights()).map((cover) => cover.range);
-    for (const extent of advice.extents) this.#guess(extent, busy, handle, flights);
-    const parts = advice.ahead === undefined ? [] : splitRange(advice.ahead, advice.partBytes);
+    const absent = [...units, ...early].flatMap((range) => this.#absent(range));
+    const guesses = joinedParts(absent, { gapBytes: this.#options.cost.gapBytes(), ...WHOLE_UNITS });
+    for (const part of guesses) if (!this.#guess(part, busy, handle, flights)) break;
+    const parts = run?.ahead === undefined ? [] : splitRange(run.ahead, run.partBytes);
     for (const part of parts) {
-      if (!this.#guess(part, busy, handle, flights)) break;
-      advice.stream.horizon = Math.max(advice.stream.horizon, part.end);
+      if (run === undefined || !this.#guess(part, busy, handle, flights)) break;
+      run.stream.horizon = Math.max(run.stream.horizon, part.end);
     }
     if (flights.length > 0) this.#dispatcher.add(flights);
   }
@@ -148,15 +156,16 @@ export class Filler {
       const advice = need.tries === 0 ? this.#options.advise(need.read) : undefined;
       if (advice === undefined) continue;
       advices.push({ advice, handle });
-      for (const range of advice.extents.flatMap((extent) => this.#absent(extent))) {
+      for (const range of advice.units.flatMap((unit) => this.#absent(unit))) {
         wanted.push({ range, priority, need: undefined });
       }
     }
     // The reader of a running stream waits for one part of its window: that one must not take longer than the others.
-    const running = advices.flatMap(({ advice }) => (advice.ahead === undefined ? [] : [advice.partBytes]));
-    this.#send(wanted, running.length === 0 ? {} : { splitBytes: Math.min(...running) });
+    const running = advices.flatMap(({ advice }) => (advice.run?.ahead === undefined ? [] : [advice.run.partBytes]));
+    const hasUnits = advices.some(({ advice }) => advice.units.length > 0);
+    this.#send(wanted, hasUnits ? WHOLE_UNITS : running.length === 0 ? {} : { splitBytes: Math.min(...running) });
     for (const need of needs) need.read.arrived();
-    for (const { advice, handle } of advices) this.prefetch({ ...advice, extents: [] }, handle);
+    for (const { advice, handle } of advices) this.prefetch({ ...advice, units: [] }, handle);
     if (advices.length > 0) this.#options.advised();
   }
 
@@ -200,14 +209,14 @@ export class Filler {
     this.abandon(need.read, new RiffleError("misbehaved", says));
   }
 
-  #send(wanted: readonly Wanted[], streams: { readonly splitBytes?: number }): void {
+  #send(wanted: readonly Wanted[], sizes: { readonly splitBytes?: number; readonly partBytes?: number }): void {
     if (wanted.length === 0) return;
     const coverage = coverageOf(this.#dispatcher.flights());
     const plan = planParts(wanted, {
       inFlight: coverage.map((cover) => cover.range),
       gapBytes: this.#options.cost.gapBytes(),
       idle: this.#dispatcher.idle,
-      ...streams,
+      ...sizes,
     });
     const flights = plan.parts.map((part) => this.#flight(part, false));
     wanted.forEach(({ range, need }, index) => {
@@ -279,13 +288,20 @@ export class Filler {
   /** A request for a range brings the whole blob: whoever waits for another part of it waits for this one. */
   #isWhole(flight: Flight): void {
     this.#dispatcher.isRangeless = true;
-    const starts = [...flight.segments].map((segment) => segment.range.start);
     const others = this.#dispatcher.flights().filter((other) => other !== flight && !other.controller.signal.aborted);
-    const further = others.find((other) => other.isWhole && starts.every((start) => start >= other.received));
+    const further = others.find((other) => other.isWhole && this.#isBrought(flight, other.received));
     if (further !== undefined) return this.#recall(flight);
     this.#wholeAnswers += 1;
     for (const other of others) if (!other.isRunning) this.#recall(other);
     this.#stopIfUnwanted(flight);
+  }
+
+  /** Whether what a flight is waited for is here, or still to come from a whole answer that has come to `received`. */
+  #isBrought({ segments }: Flight, received: number): boolean {
+    return [...segments].every(({ range: { start, end } }) => {
+      const passed = { start, end: Math.min(end, received) };
+      return start >= received || this.#absent(passed).length === 0;
+    });
   }
 
   /** Takes the reads off a flight, to be planned anew, and ends it. */

@@ -1,4 +1,4 @@
-import { mergeRanges, PAGE_BYTES, rangeLength, subtractRanges, type ByteRange } from "../bytes/range.ts";
+import { alignToPages, mergeRanges, PAGE_BYTES, rangeLength, subtractRanges, type ByteRange } from "../bytes/range.ts";
 import type { Priority } from "../bytes/source.ts";
 
 export interface WantedRange {
@@ -71,6 +71,28 @@ export function planParts(wanted: readonly WantedRange[], state: PlanState): Fet
     parts: overlapping(range, places),
   }));
   return { parts, waits };
+}
+
+/** Ranges as the requests that they are worth, while nothing else is under way. */
+export function joinedParts(
+  ranges: readonly ByteRange[],
+  sizes: Pick<PlanState, "gapBytes" | "partBytes" | "splitBytes">,
+): readonly ByteRange[] {
+  const wanted = ranges.map((range) => ({ range, priority: "demand" as const }));
+  return planParts(wanted, { inFlight: [], idle: 1, ...sizes }).parts.map((part) => part.range);
+}
+
+/**
+ * The requests that these ranges of a blob of `size` bytes become when nothing of them is cached or under way: whole pages,
+ * joined and cut as `planParts` does.
+ */
+export function requestsFor(
+  ranges: readonly ByteRange[],
+  options: { readonly size: number; readonly gapBytes: number; readonly idle: number },
+): readonly ByteRange[] {
+  const { size, gapBytes, idle } = options;
+  const wanted = ranges.map((range) => ({ range: alignToPages(range, size), priority: "demand" as const }));
+  return planParts(wanted, { inFlight: [], gapBytes, idle }).parts.map(({ range }) => range);
 }
 
 /**

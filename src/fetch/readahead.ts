@@ -1,21 +1,17 @@
 import { PAGE_BYTES, rangeLength, type ByteRange } from "../bytes/range.ts";
 import { takeRead, type Stream } from "./stream.ts";
 
-/** A function of the format layer: the readable unit that an offset lies in, where one is known. */
-export type ExtentsHint = (offset: number) => ByteRange | undefined;
-
 export interface ReadAheadOptions {
   /** Size of the content. */
   readonly size: number;
-  readonly extentsHint?: ExtentsHint;
+  /** Where reading ahead from an offset must end, whatever the stream: units of a format are had by other rules. */
+  readonly limitAt?: (offset: number) => number;
   /** The farthest that a stream is read ahead of. Default 64 MiB. */
   readonly maxWindowBytes?: number;
 }
 
-/** What one read of a handle suggests to fetch beside it. */
-export interface Advice {
-  /** Units that the read lies in: to be had whole, together with it. */
-  readonly extents: readonly ByteRange[];
+/** What one read of a handle suggests to fetch after it. */
+export interface RunAdvice {
   /** What the stream will want next; starts behind all that was granted before. */
   readonly ahead: ByteRange | undefined;
   /** The size of requests for `ahead`. */
@@ -30,10 +26,6 @@ const MIN_PART_BYTES = 256 * 1024;
 const MAX_PART_BYTES = 8 * 1024 * 1024;
 /** A rest of the content that is not worth a request of its own. */
 const TAIL_BYTES = 64 * 1024;
-/** Larger units are streams of their own. */
-const MAX_EXTENT_BYTES = 8 * 1024 * 1024;
-/** One read may lie in a few units (two tiles, a page and its dictionary); more than that is a stream. */
-const MAX_EXTENTS = 16;
 /** Interleaved streams of one handle: columns of a row group, planes of a raster. */
 const MAX_STREAMS = 4;
 /** Finished runs that are remembered. */
@@ -49,6 +41,8 @@ const LONG_RUN_BYTES = 4 * 1024 * 1024;
 const PROOF_READS = 12;
 /** A first read of a file that is this large comes from a program that copies: it need not prove itself twice. */
 const COPY_READ_BYTES = 1024 * 1024;
+/** So much in one run is a copy, wherever it began. */
+const COPY_BYTES = 32 * 1024 * 1024;
 
 /**
  * Follows the reads of one handle and says what comes next; no I/O, no clock. A stream is read ahead of from its third
@@ -67,16 +61,23 @@ export class ReadAhead {
     this.#maxWindow = options.maxWindowBytes ?? DEFAULT_WINDOW_BYTES;
   }
 
-  onRead(range: ByteRange): Advice {
+  onRead(range: ByteRange): RunAdvice {
     const stream = this.#follow(range);
-    const extents = this.#extents(range);
     const part = Math.round(this.#window(stream) / PARTS_PER_WINDOW / PAGE_BYTES) * PAGE_BYTES;
     const partBytes = Math.min(MAX_PART_BYTES, Math.max(MIN_PART_BYTES, part));
-    return { extents, ahead: this.#ahead(stream, range, partBytes), partBytes, stream };
+    return { ahead: this.#ahead(stream, range, partBytes), partBytes, stream };
+  }
+
+  /** Whether a stream is that of a program which wants all of the content, one byte after the other. */
+  isCopy(stream: Stream): boolean {
+    if (stream.consumed >= COPY_BYTES) return true;
+    return (
+      stream.start === 0 && (this.#isLargeCopy(stream) || (stream.reads >= 3 && stream.consumed >= MIN_PROOF_BYTES))
+    );
   }
 
   /** What is coming for the stream of an advice: up to `end`. */
-  granted(advice: Advice, end: number): void {
+  granted(advice: RunAdvice, end: number): void {
     advice.stream.horizon = Math.max(advice.stream.horizon, end);
   }
 
@@ -122,10 +123,13 @@ export class ReadAhead {
   }
 
   #window(stream: Stream): number {
-    const isCopy = stream.start === 0 && stream.firstBytes >= COPY_READ_BYTES;
-    if (stream.reads < (isCopy ? 2 : 3)) return 0;
+    if (stream.reads < 3 && !this.#isLargeCopy(stream)) return 0;
     if (stream.start > 0 && stream.reads < PROOF_READS && stream.consumed < this.#proofBytes()) return 0;
     return Math.min(stream.consumed, this.#maxWindow);
+  }
+
+  #isLargeCopy(stream: Stream): boolean {
+    return stream.start === 0 && stream.firstBytes >= COPY_READ_BYTES && stream.reads >= 2;
   }
 
   /** What a run that begins inside the file must consume before it counts as more than one unit of a format. */
@@ -149,9 +153,10 @@ export class ReadAhead {
 
   #ahead(stream: Stream, range: ByteRange, partBytes: number): ByteRange | undefined {
     const expected = this.#expectedEnd(stream);
-    const unit = this.#options.extentsHint?.(Math.max(range.start, range.end - 1));
-    if (unit !== undefined && rangeLength(unit) <= MAX_EXTENT_BYTES) return undefined;
-    const limit = Math.min(this.#options.size, unit?.end ?? this.#options.size);
+    const { size, limitAt } = this.#options;
+    const bound = this.isCopy(stream) ? size : (limitAt?.(Math.max(range.start, range.end - 1)) ?? size);
+    if (bound <= stream.next) return undefined;
+    const limit = Math.min(size, bound);
     const wish = expected ?? stream.next + this.#window(stream);
     const target = wish > stream.next && limit - wish <= TAIL_BYTES ? limit : wish;
     const start = Math.max(stream.horizon, stream.next);
@@ -161,18 +166,5 @@ export class ReadAhead {
     const grain = stream.horizon <= stream.next ? PAGE_BYTES : partBytes;
     const end = start + Math.floor((target - start) / grain) * grain;
     return end > start ? { start, end: Math.floor(end / PAGE_BYTES) * PAGE_BYTES } : undefined;
-  }
-
-  #extents(range: ByteRange): readonly ByteRange[] {
-    const { extentsHint, size } = this.#options;
-    const extents: ByteRange[] = [];
-    if (extentsHint === undefined) return extents;
-    for (let at = range.start; at < range.end && extents.length < MAX_EXTENTS;) {
-      const unit = extentsHint(at);
-      if (unit === undefined || unit.start > at || unit.end <= at) break;
-      if (rangeLength(unit) <= MAX_EXTENT_BYTES) extents.push({ start: unit.start, end: Math.min(size, unit.end) });
-      at = unit.end;
-    }
-    return extents;
   }
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { RiffleError } from "../errors.ts";
 
 /** A view of exactly these bytes, wherever in their buffer they lie. */
@@ -17,11 +18,9 @@ export function uint64(view: DataView, offset: number, littleEndian: boolean): n
   throw new RiffleError("malformed", `a 64-bit field holds ${value}, which no file is as long as`);
 }
 
-/** UTF-8 as `TextDecoder` reads it, undefined where it is not valid. */
+/** The text, a byte order mark kept; undefined where it is not valid UTF-8. */
 export function validUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  // Many times faster than a TextDecoder for the many short names of an index.
+  if (!isUtf8(bytes)) return undefined;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

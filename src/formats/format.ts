@@ -4,6 +4,7 @@ import type { ArrayReader } from "./array.ts";
 import type { ExtentTable } from "./extents.ts";
 import type { RasterReader } from "./raster.ts";
 import type { TableReader } from "./table.ts";
+import type { TileReader } from "./tiles.ts";
 
 export type FormatName =
   | "parquet"
@@ -61,7 +62,7 @@ export interface FileSet {
 }
 
 export interface FormatOptions extends ReadOptions {
-  /** The requests that these ranges would be sent as; default: gaps up to 256 KiB are merged, parts are 8 MiB at most. */
+  /** The requests that these ranges would be sent as if nothing of them were cached; for plans alone. Default: gaps up to 256 KiB are merged, parts are 8 MiB at most. */
   readonly merge?: (ranges: readonly ByteRange[]) => readonly ByteRange[];
   /** The most bytes of an index, or of a decoded unit, that are held at once. Default 1 GiB for units, 256 MiB for an index. */
   readonly maxBytes?: number;
@@ -88,6 +89,8 @@ export interface FormatModule {
   table?(source: RangeSource, options?: FormatOptions): Promise<TableReader>;
   raster?(source: RangeSource, options?: FormatOptions): Promise<RasterReader>;
   array?(source: RangeSource, options?: FormatOptions): Promise<ArrayReader>;
+  /** For archives of tiles that are files of their own. */
+  tiles?(source: RangeSource, options?: FormatOptions): Promise<TileReader>;
 }
 
 /** The same for a format that is a directory (Zarr). */

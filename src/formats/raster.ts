@@ -37,6 +37,8 @@ export interface RasterMetadata {
   readonly blockWidth: number;
   readonly blockHeight: number;
   readonly compression: string;
+  /** The GeoTIFF tags that say the CRS, as in the file: a GeoTIFF made of this raster says it in the same words. */
+  readonly geoKeys?: { readonly keys: readonly number[]; readonly doubles: readonly number[]; readonly texts: string };
 }
 
 /** Whole pixels of the full-resolution image. */

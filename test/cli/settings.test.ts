@@ -33,6 +33,7 @@ test("without a word from anybody the defaults hold", () => {
     timeoutMs: 60_000,
     json: false,
     noCache: false,
+    noExtents: false,
     verbose: 0,
     platform: undefined,
   });

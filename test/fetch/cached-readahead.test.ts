@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Limiter } from "../../src/bytes/limiter.ts";
-import { rangeLength, type ByteRange } from "../../src/bytes/range.ts";
+import { rangeLength } from "../../src/bytes/range.ts";
 import { ByteBudget } from "../../src/fetch/budget.ts";
 import { BLOB, cachedBench, expectBytes, KIB, MIB, of, total, until } from "../support/cached-bench.ts";
 import type { Seen } from "../support/range-server.ts";
@@ -57,7 +57,7 @@ test("one slot is never given to a guess, whatever is queued", async () => {
   const limiter = new Limiter(4, { reserve: 1 });
   const { cached, server } = await cachedBench(
     { handle: (seen) => (rangeLength(seen.range) <= 128 * KIB ? seen.serve() : undefined) },
-    { limiter, perBlobLimit: 4, extentsHint: () => undefined },
+    { limiter, perBlobLimit: 4 },
   );
   for (let start = 0; start < 3 * 128 * KIB; start += 128 * KIB) await cached.read(of(start, 128 * KIB), { handle: 1 });
   for (let start = 0; start < 12 * 128 * KIB; start += 128 * KIB)
@@ -123,15 +123,4 @@ test("closing the file drops what was only guessed for it", async () => {
   await until(() => guesses().some((seen) => seen.response.destroyed));
   await cached.close();
   await until(() => budget.used === 0);
-});
-
-test("a read inside a unit has the unit whole, in one request, with the read itself", async () => {
-  const extentsHint = (offset: number): ByteRange => {
-    const start = Math.floor(offset / 300_000) * 300_000;
-    return { start, end: start + 300_000 };
-  };
-  const { cached, asked } = await cachedBench({}, { extentsHint });
-  expectBytes(await cached.read(of(310_000, 16 * KIB), { handle: 1 }), of(310_000, 16 * KIB));
-  for (let at = 326_000; at < 590_000; at += 10_000) await cached.read(of(at, 10_000), { handle: 1 });
-  expect(asked()).toEqual([{ start: 299_008, end: 602_112 }]);
 });

@@ -148,24 +148,17 @@ test("runs of like length are learned: the next one is had whole at its second r
   expect(read(200 * MIB + 256 * KIB, 256 * KIB)).toBeUndefined();
 });
 
-test("a read inside a small unit asks for the unit; reading ahead never crosses the end of one", () => {
-  const extentsHint = (offset: number): ByteRange => {
-    const start = Math.floor(offset / (20 * MIB)) * 20 * MIB;
-    return offset - start < 4 * MIB
-      ? { start, end: start + 4 * MIB }
-      : { start: start + 4 * MIB, end: start + 20 * MIB };
-  };
-  const { follower, read } = follow({ extentsHint });
-  expect(follower.onRead({ start: 21 * MIB, end: 21 * MIB + 10 })).toMatchObject({
-    extents: [{ start: 20 * MIB, end: 24 * MIB }],
-    ahead: undefined,
-  });
-  const both = follower.onRead({ start: 39 * MIB, end: 41 * MIB });
-  expect(both.extents).toEqual([{ start: 40 * MIB, end: 44 * MIB }]);
-  for (let start = 64 * MIB; start < 76 * MIB; start += 256 * KIB) {
-    expect(read(start, 256 * KIB)?.end ?? 0).toBeLessThanOrEqual(80 * MIB);
-  }
-  expect(read(76 * MIB, 256 * KIB)).toBeUndefined();
+test("reading ahead ends at the limit, but for a program that copies", () => {
+  const limitAt = (offset: number): number => (offset < 20 * MIB ? 20 * MIB : offset);
+  const { read } = follow({ limitAt });
+  for (let start = 8 * MIB; start < 19 * MIB; start += 256 * KIB)
+    expect(read(start, 256 * KIB)?.end ?? 0).toBeLessThanOrEqual(20 * MIB);
+  for (let start = 30 * MIB; start < 61 * MIB; start += 256 * KIB) expect(read(start, 256 * KIB)).toBeUndefined();
+  for (let start = 61 * MIB; start < 61.75 * MIB; start += 256 * KIB) read(start, 256 * KIB);
+  expect(read(61.75 * MIB, 256 * KIB)?.start).toBe(62 * MIB);
+  const copy = follow({ limitAt: (offset) => offset });
+  copy.read(0, MIB);
+  expect(copy.read(MIB, MIB)).toEqual({ start: 2 * MIB, end: 4 * MIB });
 });
 
 test("marks lie inside what was granted, and behind what was read", () => {

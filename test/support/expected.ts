@@ -35,5 +35,7 @@ export function fixtureBytes(path: string): Uint8Array {
 
 /** Skips, and says so by name, where there are no fixtures. */
 export function describeFixtures(name: string, body: () => void): void {
-  describe.skipIf(FIXTURES === undefined)(name, body);
+  describe.skipIf(FIXTURES === undefined)(name, () => {
+    body();
+  });
 }

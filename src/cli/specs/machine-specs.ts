@@ -92,10 +92,6 @@ it is gone then, and will be fetched again when it is wanted.`,
 
 /** Documented commands whose stage has not come. */
 export const NOT_YET_COMMANDS: readonly string[] = [
-  "info",
-  "table",
-  "raster",
-  "array",
   "index",
   "bench",
   "verify",

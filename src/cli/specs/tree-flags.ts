@@ -24,7 +24,6 @@ export const MOUNT_FLAGS: readonly FlagSpec[] = [
     choices: ["auto", "always", "never"],
   },
   { flags: "--frugal", about: "never fetch a byte that nobody asked for: no merging over gaps, no read-ahead" },
-  { flags: "--no-extents", about: "stage 2", notYet: true },
   { flags: "--prefetch <how>", about: "stage 3", notYet: true },
   { flags: "--trace <file>", about: "stage 3", notYet: true },
 ];

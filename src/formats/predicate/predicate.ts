@@ -1,5 +1,17 @@
-/** A literal of a query, not yet fitted to a column. A decimal keeps its digits: `{ decimal: "12.50" }`. */
-export type Literal = null | boolean | bigint | number | string | { readonly decimal: string };
+/**
+ * A literal of a query, not yet fitted to a column. A decimal keeps its digits (`{ decimal: "12.50" }`, also `"1e-7"`), dates and
+ * instants their ISO 8601 text (`{ date: "2024-01-31" }`, `{ timestamp: "2024-01-31 12:00:00.5+01" }`; UTC where no zone is
+ * given). A `number` means its shortest decimal spelling.
+ */
+export type Literal =
+  | null
+  | boolean
+  | bigint
+  | number
+  | string
+  | { readonly decimal: string }
+  | { readonly date: string }
+  | { readonly timestamp: string };
 
 /** A column, or a field in it: `["bbox", "xmin"]`. */
 export type ColumnPath = readonly string[];

@@ -46,6 +46,7 @@ const MAX_DIRECTORY_BYTES = 256 * 1024 * 1024;
 
 /** Extra fields by id, in their order. Throws `malformed` where one is longer than the space there is. */
 function extraFields(bytes: Uint8Array): (id: number) => readonly Uint8Array[] {
+  if (bytes.length === 0) return () => [];
   const view = viewOf(bytes);
   const fields: (readonly [id: number, bytes: Uint8Array])[] = [];
   let at = 0;
@@ -73,8 +74,13 @@ function wideFields(field: Uint8Array | undefined, narrow: readonly number[]): r
   });
 }
 
-function parseMember(bytes: Uint8Array, at: number): { member: ZipMember; next: number } {
-  const view = viewOf(bytes);
+interface Entries {
+  readonly bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly view: DataView;
+}
+
+function parseMember({ bytes, view }: Entries, at: number): { member: ZipMember; next: number } {
   if (at + ENTRY_BYTES > bytes.length || view.getUint32(at, true) !== ENTRY_SIGNATURE) {
     throw new RiffleError(
       "malformed",
@@ -166,11 +172,14 @@ export async function readZipDirectory(source: RangeSource, options: FormatOptio
     if (beginsWithEntry(bytes) || bytes.length === 0) break;
   }
   const members: ZipMember[] = [];
+  // A Buffer is slow to cut into many pieces.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  const entries = { bytes: plain, view: viewOf(plain) };
   for (let at = 0; at < bytes.length;) {
     if (members.length === MAX_MEMBERS) {
       throw new RiffleError("unsupported", `the zip archive has more than ${MAX_MEMBERS} members`);
     }
-    const { member, next } = parseMember(bytes, at);
+    const { member, next } = parseMember(entries, at);
     members.push(base === 0 ? member : { ...member, headerOffset: member.headerOffset + base });
     at = next;
   }

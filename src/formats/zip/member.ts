@@ -109,7 +109,8 @@ export async function readMember(
 async function inflated(stored: Uint8Array, { path, size }: ZipMember): Promise<Uint8Array> {
   try {
     // One byte more shows that there is more.
-    return await inflate(stored, { maxOutputLength: size + 1 });
+    const { buffer, byteOffset, length } = await inflate(stored, { maxOutputLength: size + 1 });
+    return new Uint8Array(buffer, byteOffset, length);
   } catch (cause) {
     throw new RiffleError("malformed", `"${path}" of the zip archive does not inflate to what it declares`, { cause });
   }

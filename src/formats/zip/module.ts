@@ -1,5 +1,6 @@
 import type { RangeSource } from "../../bytes/source.ts";
-import { extentTable, type Extent, type ExtentTable } from "../extents.ts";
+import { isRiffleError } from "../../errors.ts";
+import { extentTable, NO_EXTENTS, type Extent, type ExtentTable } from "../extents.ts";
 import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
 import { readZipDirectory, type ZipMember } from "./directory.ts";
 import { methodName } from "./member.ts";
@@ -37,12 +38,21 @@ async function info(source: RangeSource, options: FormatOptions = {}): Promise<F
   };
 }
 
+/** For the mount: some 100,000 members. A longer directory is not fetched for it. */
+const EXTENT_DIRECTORY_BYTES = 8 * 1024 * 1024;
+
 /**
  * A member with its local header, up to where the next one begins: a local header's length is not in the directory, and
  * reading them all would cost a request each.
  */
 async function extents(source: RangeSource, options: FormatOptions = {}): Promise<ExtentTable> {
-  const { members, start } = await readZipDirectory(source, options);
+  const limit = Math.min(options.maxBytes ?? EXTENT_DIRECTORY_BYTES, EXTENT_DIRECTORY_BYTES);
+  const directory = await readZipDirectory(source, { ...options, maxBytes: limit }).catch((error: unknown) => {
+    if (isRiffleError(error) && error.code === "unsupported") return undefined;
+    throw error;
+  });
+  if (directory === undefined) return NO_EXTENTS;
+  const { members, start } = directory;
   const sorted = members.map(({ headerOffset }) => headerOffset).toSorted((a, b) => a - b);
   const units = sorted.map((offset, at): Extent => ({ start: offset, end: sorted[at + 1] ?? start, series: 0 }));
   return extentTable(units, source.size);

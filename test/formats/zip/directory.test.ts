@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { contains, isEmpty } from "../../../src/bytes/range.ts";
 import { memorySource } from "../../../src/bytes/source.ts";
 import { isRiffleError } from "../../../src/errors.ts";
 import { readZipDirectory, type ZipDirectory } from "../../../src/formats/zip/directory.ts";
-import { readMember } from "../../../src/formats/zip/member.ts";
+import { extentRanges } from "../../../src/formats/extents.ts";
+import { zip } from "../../../src/formats/zip/module.ts";
+import { memberRanges, readMember } from "../../../src/formats/zip/member.ts";
 import { describeFixtures, expectedUnits, fixtureBytes } from "../../support/expected.ts";
+import { surviveDamage } from "../../support/damage.ts";
 import { loggedSource } from "../../support/logged-source.ts";
 
 interface ExpectedMember {
@@ -68,6 +72,7 @@ describeFixtures("every zip of the fixtures", () => {
       if (entry.csize !== undefined) expect(member?.compressedBytes).toBe(entry.csize);
       if (entry.crc32 !== undefined) expect(member?.crc32).toBe(Number.parseInt(entry.crc32, 16));
       if (entry.offset !== undefined) expect(member?.headerOffset).toBe(entry.offset);
+      if (entry.mode !== undefined && member?.mode !== undefined) expect(member.mode & 0o7777).toBe(entry.mode);
       expect(member?.isEncrypted).toBe(entry.encrypted ?? false);
     }
   });
@@ -92,6 +97,21 @@ describeFixtures("the content of every member", () => {
       if (member === undefined) throw new Error(`no ${name}`);
       await expect(readMember(source, member)).rejects.toMatchObject({ name: "RiffleError" });
     }
+  });
+});
+
+describeFixtures("extents hold the bytes of every member", () => {
+  test.each(expectedUnits("zip").filter(([, { outcome }]) => outcome === "list"))("%s", async (path) => {
+    const source = memorySource(path, fixtureBytes(path));
+    const { members } = await readZipDirectory(source);
+    const table = await zip.extents?.(source);
+    const units = table === undefined ? [] : extentRanges(table);
+    const ranges = await memberRanges(source, members).catch(() => []);
+    for (const range of ranges.filter((one) => !isEmpty(one))) {
+      expect(units.some((unit) => contains(unit, range))).toBe(true);
+    }
+    const { facts } = await zip.info(source);
+    expect(facts["members"]).toBe(members.length);
   });
 });
 
@@ -132,6 +152,25 @@ test("a small directory is one request, a long one two", async () => {
   expect(many.bytes()).toBeLessThan(65_536 + 5000 * 60);
 });
 
+test("local headers are read together, content in one more round trip", async () => {
+  const source = loggedSource(archive(["a", "b", "c"]));
+  const { members } = await readZipDirectory(source);
+  expect((await memberRanges(source, members)).map(({ start }) => start)).toEqual([31, 62, 93]);
+  expect(source.calls.slice(1).map((ranges) => ranges.length)).toEqual([3]);
+  const [first] = members;
+  if (first === undefined) throw new Error("no member");
+  expect(await readMember(source, first)).toEqual(new Uint8Array());
+  expect(source.calls.length).toBe(4);
+});
+
+test("a directory of megabytes is not fetched for extents", async () => {
+  const bytes = archive(Array.from({ length: 60_000 }, (_, at) => `${"long/".repeat(20)}${at}`));
+  const source = loggedSource(bytes);
+  expect((await zip.extents?.(source))?.count).toBe(0);
+  expect(source.bytes()).toBe(65_536);
+  expect((await zip.info(source)).facts["members"]).toBe(60_000);
+});
+
 test("the longest comment is looked behind", async () => {
   const source = loggedSource(archive(["a"], "x".repeat(65_535)));
   expect((await readZipDirectory(source)).members.length).toBe(1);
@@ -146,14 +185,5 @@ test("a declared directory of 4 GiB costs nothing", async () => {
 
 test("any damage is an error of ours or a list, and ends", async () => {
   const sound = archive(["a", "bb", "ccc"], "hello");
-  let state = 20_260_101;
-  const random = (below: number): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) % below;
-  for (let round = 0; round < 2000; round += 1) {
-    const bytes = Buffer.from(sound);
-    for (let edit = 0; edit <= random(4); edit += 1) bytes[random(bytes.length)] = random(256);
-    const cut = bytes.subarray(0, random(4) === 0 ? random(bytes.length) : bytes.length);
-    await readZipDirectory(memorySource("damaged", cut)).catch((error: unknown) => {
-      if (!isRiffleError(error)) throw error;
-    });
-  }
+  await surviveDamage(sound, (source) => readZipDirectory(source), { seed: 20_260_101, rounds: 2000 });
 });

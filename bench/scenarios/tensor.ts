@@ -1,0 +1,96 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { noiseStream } from "../../test/support/content.ts";
+import { makeOnce } from "../../test/support/data.ts";
+import { hasPython } from "../../test/support/python.ts";
+import { runWell } from "../../test/support/processes.ts";
+import { coldAnswer, fileSpec } from "../answers.ts";
+import type { Bench } from "../context.ts";
+import { atMost, median, repeat, type Scenario } from "../scenario.ts";
+
+const MODEL = "model.safetensors";
+const TENSORS = 60;
+const SEED = 29;
+const WANTED = 31;
+const WINDOW_BYTES = 8 * 1024 * 1024;
+
+interface Tensor {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Sizes from half a mebibyte to some twenty, none of them round. */
+function layout(): { readonly header: Buffer; readonly tensors: readonly Tensor[] } {
+  let at = 0;
+  const tensors = Array.from({ length: TENSORS }, (_, index): Tensor => {
+    const bytes = 4 * (131_072 + ((index * 7919) % 40) * 131_000);
+    const tensor = { name: `layer.${index}.weight`, start: at, end: at + bytes };
+    at += bytes;
+    return tensor;
+  });
+  const entries = tensors.map(({ name, start, end }) => [
+    name,
+    { dtype: "F32", shape: [(end - start) / 4], data_offsets: [start, end] },
+  ]);
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const header = Buffer.alloc(8 + json.length);
+  header.writeBigUInt64LE(BigInt(json.length));
+  json.copy(header, 8);
+  return { header, tensors };
+}
+
+function makeModel(bench: Bench): Promise<string> {
+  return makeOnce(join(bench.folder, MODEL), async (draft) => {
+    const { header, tensors } = layout();
+    const noise = noiseStream(SEED);
+    const file = openSync(draft, "w");
+    writeSync(file, header);
+    for (const { start, end } of tensors) writeSync(file, noise({ start, end }));
+    closeSync(file);
+  });
+}
+
+/** As the format's own library reads: the header, then the mapped bytes of one tensor. */
+const READER = `
+import hashlib, json, mmap, struct, sys
+with open(sys.argv[1], "rb") as f:
+    m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+    n = struct.unpack("<Q", m[:8])[0]
+    start, end = json.loads(m[8:8 + n])[sys.argv[2]]["data_offsets"]
+    print(hashlib.sha256(m[8 + n + start:8 + n + end]).hexdigest())
+`;
+
+export const tensor: Scenario = {
+  name: "tensor",
+  title: "Python: one mapped tensor of a safetensors file of 60",
+  obstacle: () => (hasPython() ? undefined : "no python3"),
+  async run(bench) {
+    const path = await makeModel(bench);
+    const { header, tensors } = layout();
+    const wanted = tensors[WANTED];
+    if (wanted === undefined) throw new Error("no such tensor");
+    const read = async (file: string): Promise<string> =>
+      (await runWell("python3", ["-c", READER, file, wanted.name])).stdout.toString();
+    const { reference } = await bench.store("model", async () => fileSpec(MODEL, path));
+    const right = await read(path);
+    const samples = await repeat(bench.runs, () =>
+      coldAnswer(bench, reference, { ask: (folder) => read(join(folder, MODEL)), right }),
+    );
+    const bytes = Math.max(...samples.map((sample) => sample.bytes));
+    const requests = Math.max(...samples.map((sample) => sample.requests));
+    const size = wanted.end - wanted.start;
+    return {
+      checks: [
+        atMost("count", {
+          what: "blob bytes to the tensor and the header",
+          value: bytes / (size + header.length),
+          limit: 1.1,
+          unit: "x",
+        }),
+        atMost("count", { what: "requests", value: requests, limit: 4 + Math.ceil(size / WINDOW_BYTES) }),
+      ],
+      facts: { ms: median(samples.map(({ ms }) => ms)), bytes, size, requests },
+    };
+  },
+};
