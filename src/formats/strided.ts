@@ -127,20 +127,33 @@ interface CopyJob {
 }
 
 function copyAxes(data: Uint8Array, { axes, segment, pieces }: CopyJob): void {
+  const nothing = new Uint8Array();
+  const last = axes.length - 1;
   let to = 0;
   const copy = (axis: number, at: { readonly piece: number; readonly byte: number }): void => {
-    const loop = axes[axis];
-    if (loop === undefined) {
-      const piece = pieces[at.piece];
-      if (piece !== undefined) copyBytes(piece, at.byte, { data, to, length: segment });
-      to += segment;
+    const loop = axes[axis] ?? { count: 1, pieces: 0, bytes: 0 };
+    const next = axes[axis + 1];
+    if (axis >= last) {
+      for (let i = 0; i < loop.count; i += 1, to += segment) {
+        const piece = pieces[at.piece + i * loop.pieces] ?? nothing;
+        copyBytes(piece, at.byte + i * loop.bytes, { data, to, length: segment });
+      }
       return;
     }
-    if (axis === axes.length - 1 && loop.pieces === 0) {
-      const piece = pieces[at.piece] ?? new Uint8Array();
-      for (let i = 0, from = at.byte; i < loop.count; i += 1, from += loop.bytes, to += segment) {
-        copyBytes(piece, from, { data, to, length: segment });
+    if (axis === last - 1 && next !== undefined && next.pieces > 0 && loop.pieces === 0) {
+      // Piece by piece, as each is in the processor's cache then: the order of what is written matters less.
+      const row = next.count * segment;
+      for (let j = 0; j < next.count; j += 1) {
+        const piece = pieces[at.piece + j * next.pieces] ?? nothing;
+        for (
+          let i = 0, from = at.byte, into = to + j * segment;
+          i < loop.count;
+          i += 1, from += loop.bytes, into += row
+        ) {
+          copyBytes(piece, from, { data, to: into, length: segment });
+        }
       }
+      to += loop.count * row;
       return;
     }
     for (let i = 0; i < loop.count; i += 1) {

@@ -58,13 +58,13 @@ function elementType({ type }: GgufTensor, isBigEndian: boolean): ElementType | 
   return { dtype: type.dtype, itemBytes: type.blockBytes, swapped };
 }
 
-/** Tensors as NumPy sees them: the slowest axis first. Quantised ones are refused by name when they are read. */
+/** Tensors as NumPy sees them: the slowest axis first. Quantised ones and unknown types are refused by name when they are read. */
 async function array(source: RangeSource, options: FormatOptions = {}): Promise<ArrayReader> {
   const header = await readGgufHeader(source, options);
   const arrays = header.tensors.map((tensor): FlatArray => {
     const type = elementType(tensor, header.isBigEndian);
     const shape = tensor.dimensions.toReversed();
-    const refusal = `tensor ${JSON.stringify(tensor.name)} is quantised as ${tensor.type.name}, which is not decoded`;
+    const refusal = `tensor ${JSON.stringify(tensor.name)} is of ${tensor.type.name}, which is not decoded`;
     return {
       info: { name: tensor.name, shape, dtype: type?.dtype ?? tensor.type.name },
       type: type ?? (() => new RiffleError("unsupported", refusal)),

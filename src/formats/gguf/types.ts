@@ -1,5 +1,3 @@
-import { RiffleError } from "../../errors.ts";
-
 /** How the elements of a tensor are stored: in blocks of so many elements and bytes. */
 export interface TensorType {
   readonly name: string;
@@ -47,11 +45,11 @@ const TYPES: readonly Row[] = [
   [39, "MXFP4", 32, 17],
 ];
 
-/** Throws `unsupported` for a number that is not known: the size of such a tensor is not either. */
+/** Of a number that is not known the size is not either: such a tensor is listed, with no bytes. */
 export function tensorType(id: number): TensorType {
   const [, name, blockElements, blockBytes, dtype] = TYPES.find(([one]) => one === id) ?? [];
   if (name === undefined || blockElements === undefined || blockBytes === undefined) {
-    throw new RiffleError("unsupported", `a GGUF tensor has type ${id}, which is not known`);
+    return { name: `type ${id}`, blockElements: 1, blockBytes: 0 };
   }
   return { name, blockElements, blockBytes, ...(dtype !== undefined && { dtype }) };
 }

@@ -5,6 +5,7 @@ import { isRiffleError, RiffleError } from "../../errors.ts";
 import type { ArrayReader } from "../array.ts";
 import { extentTable, type ExtentTable } from "../extents.ts";
 import { flatArrayReader, type FlatArray } from "../flat-array.ts";
+import { fetchedSource } from "../fetched-source.ts";
 import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
 import { checkRatio, inflatedSource } from "../inflated-source.ts";
 import { readZipDirectory, type ZipDirectory, type ZipMember } from "../zip/directory.ts";
@@ -14,6 +15,8 @@ import { npyFlatArray } from "./module.ts";
 
 /** Holds the header of all but large structured types, and what it is compressed to. */
 const HEADER_GUESS_BYTES = 1024;
+/** A local header without its name, with the fields that writers add (NumPy itself one of 20 bytes). */
+const LOCAL_GUESS_BYTES = 30 + 64;
 const DEFLATED = 8;
 /** Their headers are all read when the file is opened. */
 const MAX_ARRAYS = 100_000;
@@ -32,7 +35,7 @@ interface Npz {
 }
 
 /**
- * The directory, then all local headers, then the beginning of all arrays: three round trips, or four where a header is
+ * The directory, then the beginning of all arrays with their local headers: two round trips, three where a header is
  * long. A member that cannot be read is an error only when it is read.
  */
 async function readNpz(source: RangeSource, options: FormatOptions): Promise<Npz> {
@@ -41,10 +44,23 @@ async function readNpz(source: RangeSource, options: FormatOptions): Promise<Npz
   const named = new Map(directory.members.filter(({ path }) => path.endsWith(".npy")).map((one) => [one.path, one]));
   if (named.size > MAX_ARRAYS) throw new RiffleError("unsupported", `the .npz file has more than ${MAX_ARRAYS} arrays`);
   const members = [...named.values()];
-  const ranges = await memberRanges(source, members, options);
-  const heads = await source.readMany(
+  const how = { priority: "metadata" as const, ...options };
+  const guesses = members.map(({ headerOffset, path, compressedBytes }) => ({
+    start: Math.min(headerOffset, source.size),
+    end: Math.min(
+      source.size,
+      headerOffset + LOCAL_GUESS_BYTES + path.length + Math.min(compressedBytes, HEADER_GUESS_BYTES),
+    ),
+  }));
+  const starts = await source.readMany(guesses, how);
+  const near = fetchedSource(
+    source,
+    guesses.map(({ start }, i) => ({ start, bytes: starts[i] ?? new Uint8Array() })),
+  );
+  const ranges = await memberRanges(near, members, options);
+  const heads = await near.readMany(
     ranges.map(({ start, end }) => ({ start, end: Math.min(end, start + HEADER_GUESS_BYTES) })),
-    { priority: "metadata", ...options },
+    how,
   );
   const arrays: Member[] = [];
   for (const [i, member] of members.entries()) {
@@ -53,7 +69,7 @@ async function readNpz(source: RangeSource, options: FormatOptions): Promise<Npz
     const npy = await readHeader({ member, range, head: heads[i] ?? new Uint8Array() }, { source, options });
     arrays.push({ name, member, range, npy });
   }
-  const read = heads.reduce((sum, head) => sum + head.length, 0);
+  const read = starts.reduce((sum, start) => sum + start.length, 0);
   return { members: arrays, directory, indexBytes: source.size - directory.start + read };
 }
 

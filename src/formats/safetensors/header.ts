@@ -56,7 +56,8 @@ const TYPE_BITS: Readonly<Record<string, number>> = {
 
 /**
  * The header, in one request where it is short. Checked as the format demands: every byte behind it belongs to exactly one
- * tensor, and each tensor has the bytes of its shape. Rejects with `malformed`; `options.maxBytes` bounds what is read.
+ * tensor, and each tensor has the bytes of its shape. Rejects with `malformed`, and with
+ * `unsupported` where the header is longer than `options.maxBytes`.
  */
 export async function readSafetensorsHeader(
   source: RangeSource,
@@ -65,9 +66,15 @@ export async function readSafetensorsHeader(
   const head = await readHead(source, options);
   if (head.bytes.length < LENGTH_BYTES) throw malformed("the file is shorter than the length of a header");
   const declared = viewOf(head.bytes).getBigUint64(0, true);
-  const limit = Math.min(MAX_HEADER_BYTES, options.maxBytes ?? MAX_HEADER_BYTES, source.size - LENGTH_BYTES);
+  const limit = Math.min(MAX_HEADER_BYTES, source.size - LENGTH_BYTES);
   if (declared > BigInt(limit)) {
-    throw malformed(`the header would have ${declared} bytes, at most ${limit} are possible or allowed`);
+    throw malformed(`the header would have ${declared} bytes, at most ${limit} are possible`);
+  }
+  if (options.maxBytes !== undefined && declared > BigInt(options.maxBytes)) {
+    throw new RiffleError(
+      "unsupported",
+      `the safetensors header has ${declared} bytes, more than the ${options.maxBytes} that may be read`,
+    );
   }
   const bytes = LENGTH_BYTES + Number(declared);
   const json = (await head.extend(bytes)).bytes.subarray(LENGTH_BYTES, bytes);

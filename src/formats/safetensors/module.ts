@@ -1,8 +1,8 @@
 import type { RangeSource } from "../../bytes/source.ts";
-import { RiffleError } from "../../errors.ts";
+import { isRiffleError, RiffleError } from "../../errors.ts";
 import type { ArrayReader } from "../array.ts";
 import { numpyType, type ElementType } from "../element-type.ts";
-import { extentTable, type ExtentTable } from "../extents.ts";
+import { extentTable, NO_EXTENTS, type ExtentTable } from "../extents.ts";
 import { flatArrayReader, type FlatArray } from "../flat-array.ts";
 import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
 import { readSafetensorsHeader, type SafetensorsHeader, type Tensor } from "./header.ts";
@@ -78,7 +78,13 @@ async function info(source: RangeSource, options: FormatOptions = {}): Promise<F
 }
 
 async function extents(source: RangeSource, options: FormatOptions = {}): Promise<ExtentTable> {
-  return tensorExtents(await readSafetensorsHeader(source, options), source.size);
+  try {
+    return tensorExtents(await readSafetensorsHeader(source, options), source.size);
+  } catch (error) {
+    // A header that is longer than the caller will read.
+    if (isRiffleError(error) && error.code === "unsupported") return NO_EXTENTS;
+    throw error;
+  }
 }
 
 async function array(source: RangeSource, options: FormatOptions = {}): Promise<ArrayReader> {

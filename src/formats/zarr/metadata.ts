@@ -23,12 +23,16 @@ export interface ZarrArray {
 const MAX_AXES = 64;
 
 /**
- * A metadata document. A fill value that a number would not hold exactly comes as text. Throws `malformed`.
+ * A metadata document. A fill value that a number would not hold exactly comes as text, and so do the bare NaN and
+ * Infinity that Python writes among attributes. Throws `malformed`.
  */
 export function parseMetadata(bytes: Uint8Array, key: string): JsonObject {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   const exact = text.replaceAll(/("fill_value"\s*:\s*)(-?\d{16,20})(?=\s*[,}\]])/g, '$1"$2"');
-  return parseHeaderJson(exact === text ? bytes : Buffer.from(exact, "latin1"), { what: `the Zarr metadata ${key}` });
+  const strict = exact.replaceAll(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) =>
+    token.startsWith('"') ? token : `"${token}"`,
+  );
+  return parseHeaderJson(strict === text ? bytes : Buffer.from(strict, "latin1"), { what: `the Zarr metadata ${key}` });
 }
 
 /** `.zarray`, with the `.zattrs` beside it. Throws `malformed` and `unsupported`. */

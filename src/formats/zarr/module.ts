@@ -1,5 +1,6 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import type { ArrayReader } from "../array.ts";
+import { NO_EXTENTS, type ExtentTable } from "../extents.ts";
 import type { DirectoryFormatModule, Fact, FileInfo, FileSet, FormatModule, FormatOptions } from "../format.ts";
 import { readHierarchy, type Hierarchy } from "./hierarchy.ts";
 import { zarrReader } from "./reader.ts";
@@ -59,7 +60,8 @@ export const zarrDirectory: DirectoryFormatModule = {
 
 /** The same in one zip archive. Its extents are its members: a chunk, or a document, each. */
 export const zarr: FormatModule = {
-  ...(zip.extents !== undefined && { extents: zip.extents }),
+  extents: async (source: RangeSource, options: FormatOptions = {}): Promise<ExtentTable> =>
+    (await zip.extents?.(source, options)) ?? NO_EXTENTS,
   info: async (source: RangeSource, options: FormatOptions = {}): Promise<FileInfo> =>
     infoOf(await readHierarchy(await zipStore(source, options), options), "Zarr in a zip archive"),
   array: async (source: RangeSource, options: FormatOptions = {}): Promise<ArrayReader> => {

@@ -1,6 +1,7 @@
 import type { ByteRange } from "../../bytes/range.ts";
-import { sliceSource, type RangeSource, type ReadOptions } from "../../bytes/source.ts";
+import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
+import { fetchedSource } from "../fetched-source.ts";
 import type { FormatOptions } from "../format.ts";
 import { readZipDirectory, type ZipMember } from "../zip/directory.ts";
 import { memberRanges, readMember } from "../zip/member.ts";
@@ -43,7 +44,7 @@ export async function zipStore(
   const limit = { maxBytes: Math.min(options.maxBytes ?? DEFAULT_VALUE_BYTES, DEFAULT_VALUE_BYTES) };
   const readWhole = async (key: string, bytes: Uint8Array): Promise<Uint8Array> => {
     const { member, range } = entryOf(key);
-    const fetched = arraySource(source, { start: range.start, bytes });
+    const fetched = fetchedSource(source, [{ start: range.start, bytes }]);
     return readMember(fetched, member, limit);
   };
   return {
@@ -96,22 +97,4 @@ function placeOf({ member, range }: Entry, part: StorePart): ByteRange {
   if (part.range === undefined || member.method !== STORED) return range;
   const start = range.end - member.compressedBytes;
   return { start: start + part.range.start, end: start + part.range.end };
-}
-
-/** The file as far as it was read. What lies outside is behind its end. */
-function arraySource(
-  source: RangeSource,
-  { start, bytes }: { readonly start: number; readonly bytes: Uint8Array },
-): RangeSource {
-  const read = async (range: ByteRange): Promise<Uint8Array> => {
-    if (range.start < start || range.end > start + bytes.length) {
-      throw new RiffleError("malformed", "a member of the Zarr archive reaches into the next one");
-    }
-    return bytes.subarray(range.start - start, range.end - start);
-  };
-  return {
-    ...sliceSource(source, { start: 0, end: source.size }),
-    read,
-    readMany: (ranges) => Promise.all(ranges.map(read)),
-  };
 }

@@ -87,6 +87,15 @@ describe("a long header", () => {
   });
 });
 
+describe("a tensor of an unknown type", () => {
+  test("is listed, and refused by name when it is read", async () => {
+    const tensor = Buffer.concat([text("t"), u32(1), u64(3n), u32(77), u64(0n), Buffer.alloc(64)]);
+    const source = loggedSource(Buffer.concat([header(1n, 0n), tensor]));
+    expect((await gguf.info(source)).facts["types"]).toEqual({ "type 77": 1 });
+    await expect((await gguf.array?.(source))?.plan({ name: "t" })).rejects.toMatchObject({ code: "unsupported" });
+  });
+});
+
 describe("hostile headers", () => {
   const many = (count: number): Buffer =>
     Buffer.concat(Array.from({ length: count }, () => Buffer.concat([u32(9), u64(1n)])));

@@ -107,6 +107,20 @@ describeFixtures("trouble with HDF5", () => {
     await expect(open(source, { signal: aborting.signal })).rejects.toMatchObject({ code: "aborted" });
   });
 
+  test.each([
+    ["pyfive/compressed_v1.hdf5", "temperature", 5000],
+    ["pyfive/fletcher32.hdf5", undefined, undefined],
+  ])("a damaged chunk of %s is an error, never zeros", async (path, name, place) => {
+    const broken = fixtureBytes(path).slice();
+    await using sound = await open(memorySource("m", broken));
+    const named = name ?? sound.metadata.arrays[0]?.name ?? "";
+    const [first] = (await sound.plan({ name: named })).ranges;
+    const at = place ?? (first?.range.start ?? 0) + 3;
+    for (let i = 0; i < 40; i += 1) broken[at + i] = (broken[at + i] ?? 0) ^ 0x55;
+    await using reader = await open(memorySource("m", broken));
+    await expect(readAll(reader, { name: named })).rejects.toMatchObject({ code: "malformed" });
+  });
+
   test(`bytes that are changed at random give an error or an array, and the process lives (seed ${SEED})`, async () => {
     const bytes = wholeFile();
     let state = SEED;

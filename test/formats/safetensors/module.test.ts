@@ -105,6 +105,12 @@ describe("one tensor of many", () => {
     expect(source.requests()).toBe(1);
   });
 
+  test("a header longer than the caller reads gives no extents", async () => {
+    const source = loggedSource(file);
+    expect((await safetensors.extents?.(source, { maxBytes: 100 }))?.count).toBe(0);
+    expect(source.calls.length).toBe(1);
+  });
+
   test("a name that is not there is refused with the names that are", async () => {
     const reader = await open(loggedSource(file));
     await expect(reader.plan({ name: "x" })).rejects.toThrow(

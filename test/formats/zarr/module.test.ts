@@ -280,6 +280,18 @@ describe("hostile hierarchies", () => {
     });
   });
 
+  test("attributes with the bare NaN that Python writes are no obstacle", async () => {
+    const text = Buffer.from(metadata([LITTLE]))
+      .toString()
+      .replace('"units":"m"', '"units":"NaN, m","valid_min":NaN,"valid_max":-Infinity');
+    const reader = await zarrDirectory.array(loggedFiles({ "zarr.json": Buffer.from(text) }));
+    expect(reader.metadata.arrays[0]?.attributes).toEqual({
+      units: "NaN, m",
+      valid_min: "NaN",
+      valid_max: "-Infinity",
+    });
+  });
+
   test("a fill value beyond 2^53 keeps its last digit", async () => {
     const text = Buffer.from(
       metadata([LITTLE], {
