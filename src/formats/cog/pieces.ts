@@ -40,6 +40,8 @@ export interface Strip {
   readonly from: number;
   readonly to: number;
   readonly unitRow: number;
+  /** Whether the next strip lies in the same row of units. */
+  readonly continues: boolean;
   readonly pieces: readonly Piece[];
 }
 
@@ -191,7 +193,7 @@ function* stripsOf(input: PlanInput, layers: readonly LocatedLayer[]): Generator
     for (let row = from; row < to; row += most) {
       const end = Math.min(to, row + most);
       const pieces = layers.flatMap((layer) => piecesOf(layer, { input, from: row, to: end }));
-      yield { from: row, to: end, unitRow: unit, pieces };
+      yield { from: row, to: end, unitRow: unit, continues: end < to, pieces };
     }
   }
 }

@@ -13,8 +13,8 @@ import { scanView } from "./scan.ts";
 import { openTiff, type TiffFile } from "./tiff-file.ts";
 import { resolveView, type View } from "./view.ts";
 
-/** What decoding one unit may take. */
-const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
+/** What decoding one unit may take: with the strip of the result and the program itself, less than 1 GiB. */
+const DEFAULT_MAX_BYTES = 768 * 1024 * 1024;
 /** Rows of the result that are made at once. */
 const STRIP_BYTES = 64 * 1024 * 1024;
 

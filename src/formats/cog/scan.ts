@@ -5,11 +5,12 @@ import { Limiter } from "../../bytes/limiter.ts";
 import { abortError, RiffleError } from "../../errors.ts";
 import type { RasterWindow } from "../raster.ts";
 import { LEADER_BYTES } from "./extents.ts";
+import { DecodedUnits } from "./decoded-units.ts";
 import { paint, type Canvas } from "./paint.ts";
 import type { Piece, Strip, ViewPlan } from "./pieces.ts";
 import type { Level } from "./pyramid.ts";
 import { samplesOver } from "./sample-type.ts";
-import { checkDecodable, decodeUnit, type UnitForm } from "./unit-decode.ts";
+import { checkDecodable, decodeUnit, hasPlainRows, type UnitForm } from "./unit-decode.ts";
 import type { View } from "./view.ts";
 
 export interface ScanInput {
@@ -39,6 +40,7 @@ interface Batch {
  */
 export async function* scanView(input: ScanInput): AsyncGenerator<RasterWindow> {
   const batches = batchesOf(input);
+  const decoded = new DecodedUnits(input.maxBytes);
   let next = batches.next();
   while (!next.done) {
     const { strips, bytes } = next.value;
@@ -46,7 +48,7 @@ export async function* scanView(input: ScanInput): AsyncGenerator<RasterWindow> 
     next = batches.next();
     // what is fetched ahead may fail before anyone waits for it
     if (!next.done) next.value.bytes.catch(() => undefined);
-    for (const strip of strips) yield await makeStrip(input, { strip, units });
+    for (const strip of strips) yield await makeStrip(input, { strip, units, decoded });
   }
 }
 
@@ -122,10 +124,12 @@ async function fetchUnits(
 
 interface StripWork {
   readonly strip: Strip;
+  readonly decoded: DecodedUnits;
   readonly units: ReadonlyMap<string, Uint8Array>;
 }
 
-async function makeStrip(input: ScanInput, { strip, units }: StripWork): Promise<RasterWindow> {
+async function makeStrip(input: ScanInput, work: StripWork): Promise<RasterWindow> {
+  const { strip, decoded } = work;
   const { view, level, hasMask } = input;
   const { name, bytes } = level.form.type;
   const pixels = (strip.to - strip.from) * view.width;
@@ -139,8 +143,8 @@ async function makeStrip(input: ScanInput, { strip, units }: StripWork): Promise
   if (strip.pieces.some(({ range, form }) => range === undefined && form === level.form)) fillNodata(input, canvas);
   const atOnce = Math.floor(input.maxBytes / 2 / Math.max(1, peakBytes(strip.pieces)));
   const limiter = new Limiter(Math.max(1, Math.min(DECODERS, atOnce)));
-  const work = strip.pieces.map((piece) => limiter.run(() => showPiece(input, { canvas, piece, units })));
-  await settleAll(work);
+  decoded.enter(strip.unitRow);
+  await settleAll(strip.pieces.map((piece) => limiter.run(() => showPiece(input, { ...work, canvas, piece }))));
   return {
     width: view.width,
     height: view.height,
@@ -158,14 +162,18 @@ async function settleAll(work: readonly Promise<void>[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
-interface PieceWork {
+interface PieceWork extends StripWork {
   readonly canvas: Canvas;
   readonly piece: Piece;
-  readonly units: ReadonlyMap<string, Uint8Array>;
 }
 
-async function showPiece({ read }: ScanInput, { canvas, piece, units }: PieceWork): Promise<void> {
+async function showPiece({ read }: ScanInput, { canvas, piece, units, strip, decoded }: PieceWork): Promise<void> {
   if (piece.range === undefined) return;
+  const before = decoded.get(piece);
+  if (before !== undefined) {
+    paint(canvas, { piece, pixels: before });
+    return;
+  }
   const stored = units.get(keyOf(piece.range));
   if (stored?.length !== piece.range.end - piece.range.start) {
     throw new RiffleError("internal", "a unit was not fetched as it was planned");
@@ -175,7 +183,9 @@ async function showPiece({ read }: ScanInput, { canvas, piece, units }: PieceWor
   if (read.signal?.aborted === true) throw abortError(read.signal);
   // several units may be cut from the same bytes, and decoding uses them up
   const bytes = piece.hasLeader ? afterLeader(stored) : stored;
-  paint(canvas, { piece, pixels: await decodeUnit(new Uint8Array(bytes), { form: piece.form, rows: piece.rows }) });
+  const pixels = await decodeUnit(new Uint8Array(bytes), { form: piece.form, rows: piece.rows });
+  if (strip.continues && !hasPlainRows(piece.form.image)) decoded.keep(piece, pixels);
+  paint(canvas, { piece, pixels });
 }
 
 /** What a leader says to be the unit; it must be what the places said, or less. */

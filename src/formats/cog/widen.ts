@@ -101,7 +101,55 @@ function widenIntegers(bytes: Uint8Array, { rows, output }: Widening): void {
   const rowBytes = Math.ceil((samplesPerRow * bits) / 8);
   // signed samples are given as unsigned ones, as GDAL does, which is wrong for those below zero
   const negative = type.signed === true ? 2 ** (bits - 1) : Infinity;
-  for (let row = 0, i = 0; row < rows.rows; row += 1) {
+  const samples = { samplesPerRow, rowBytes, rows: rows.rows, bits };
+  if (bits === 1 && negative === Infinity) widenBits(bytes, { ...samples, values });
+  else if (bits <= 16) widenShorts(bytes, { ...samples, values, negative });
+  else widenLongs(bytes, { ...samples, values, negative });
+}
+
+interface Packed {
+  readonly samplesPerRow: number;
+  readonly rowBytes: number;
+  readonly rows: number;
+  readonly bits: number;
+  readonly values: Uint8Array | Uint16Array | Uint32Array;
+}
+
+function widenBits(bytes: Uint8Array, { samplesPerRow, rowBytes, rows, values }: Packed): void {
+  for (let row = 0, i = 0; row < rows; row += 1) {
+    const from = row * rowBytes;
+    for (let sample = 0; sample < samplesPerRow; sample += 1, i += 1) {
+      values[i] = ((bytes[from + (sample >> 3)] ?? 0) >> (7 - (sample & 7))) & 1;
+    }
+  }
+}
+
+/** Up to 16 bits: 24 are enough to hold on to, and integers do. */
+function widenShorts(bytes: Uint8Array, packed: Packed & { readonly negative: number }): void {
+  const { samplesPerRow, rowBytes, rows, bits, values, negative } = packed;
+  const mask = 2 ** bits - 1;
+  for (let row = 0, i = 0; row < rows; row += 1) {
+    let at = row * rowBytes;
+    let held = 0;
+    let has = 0;
+    for (let sample = 0; sample < samplesPerRow; sample += 1, i += 1) {
+      while (has < bits) {
+        held = ((held << 8) | (bytes[at] ?? 0)) & 0xff_ffff;
+        at += 1;
+        has += 8;
+      }
+      has -= bits;
+      const value = (held >>> has) & mask;
+      if (value >= negative) throw negativeSample(bits);
+      values[i] = value;
+    }
+  }
+}
+
+/** Up to 31 bits: more may be held than an integer's operators take. */
+function widenLongs(bytes: Uint8Array, packed: Packed & { readonly negative: number }): void {
+  const { samplesPerRow, rowBytes, rows, bits, values, negative } = packed;
+  for (let row = 0, i = 0; row < rows; row += 1) {
     let at = row * rowBytes;
     let held = 0;
     let has = 0;
@@ -114,9 +162,13 @@ function widenIntegers(bytes: Uint8Array, { rows, output }: Widening): void {
       has -= bits;
       const unit = 2 ** has;
       const value = Math.floor(held / unit);
-      if (value >= negative) throw new RiffleError("unsupported", `negative TIFF samples of ${bits} bits`);
+      if (value >= negative) throw negativeSample(bits);
       values[i] = value;
       held %= unit;
     }
   }
+}
+
+function negativeSample(bits: number): RiffleError {
+  return new RiffleError("unsupported", `negative TIFF samples of ${bits} bits`);
 }

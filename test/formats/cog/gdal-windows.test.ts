@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +7,10 @@ import { tiffRaster } from "../../../src/formats/cog/raster.ts";
 import type { RasterReader } from "../../../src/formats/raster.ts";
 import { makeGdalCog } from "../../support/data.ts";
 import { FIXTURES } from "../../support/fixtures.ts";
+import { gdal, hasGdal } from "../../support/gdal.ts";
 import { readRaster } from "./read-raster.ts";
 
-const hasGdal = spawnSync("gdal_translate", ["--version"]).status === 0;
-if (!hasGdal) console.warn("no gdal_translate: windows are not compared with GDAL's");
+const isHere = hasGdal("windows are not compared with GDAL's");
 
 const SEED = Number(process.env["RIFFLE_SEED"] ?? "20260401");
 const WINDOWS_EACH = 24;
@@ -49,10 +48,7 @@ function numbers(seed: number): (below: number) => number {
 /** GDAL's pixels of all of a file, band after band. */
 function byGdal(path: string, folder: string): Buffer {
   const raw = join(folder, "raw");
-  const run = spawnSync("gdal_translate", ["-q", "-of", "ENVI", "-co", "INTERLEAVE=BSQ", path, raw], {
-    encoding: "utf8",
-  });
-  if (run.status !== 0) throw new Error(run.stderr);
+  gdal("translate", ["-q", "-of", "ENVI", "-co", "INTERLEAVE=BSQ", path, raw]);
   return readFileSync(raw);
 }
 
@@ -89,7 +85,7 @@ async function compare(reader: RasterReader, truth: Truth, next: (below: number)
   return WINDOWS_EACH;
 }
 
-describe.skipIf(!hasGdal || FIXTURES === undefined)(`random windows are GDAL's (RIFFLE_SEED=${SEED})`, () => {
+describe.skipIf(!isHere || FIXTURES === undefined)(`random windows are GDAL's (RIFFLE_SEED=${SEED})`, () => {
   const folder = mkdtempSync(join(tmpdir(), "riffle-gdal-"));
   let compared = 0;
   let scene = "";

@@ -1,20 +1,19 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { tiffRaster } from "../../../src/formats/cog/raster.ts";
 import { FIXTURES } from "../../support/fixtures.ts";
+import { hasGdal } from "../../support/gdal.ts";
 import { makeGdalCog } from "../../support/data.ts";
 import { loggedSource } from "../../support/logged-source.ts";
 import { readRaster, sha256 } from "./read-raster.ts";
 
-const hasGdal = spawnSync("gdal_translate", ["--version"]).status === 0;
-if (!hasGdal) console.warn("no gdal_translate: the requests of a large COG are not counted");
+const isHere = hasGdal("the requests of a large COG are not counted");
 
 const WINDOW = { x: 1500, y: 1700, width: 1024, height: 1024 };
 
-describe.skipIf(!hasGdal)("what a window of a COG costs", () => {
+describe.skipIf(!isHere)("what a window of a COG costs", () => {
   const folder = mkdtempSync(join(tmpdir(), "riffle-cog-"));
   let content = new Uint8Array();
 

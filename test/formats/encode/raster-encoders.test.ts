@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import { encodePng } from "../../../src/formats/encode/png.ts";
 import { encodeTiff } from "../../../src/formats/encode/tiff.ts";
 import type { RasterReader } from "../../../src/formats/raster.ts";
 import { FIXTURES } from "../../support/fixtures.ts";
+import { gdal, hasGdal } from "../../support/gdal.ts";
 import { readRaster } from "../cog/read-raster.ts";
 
 const open = (name: string): Promise<RasterReader> =>
@@ -36,8 +36,7 @@ const NAMES = [
   "gdal/gcore/data/float24.tif",
 ];
 
-const hasGdal = spawnSync("gdalinfo", ["--version"]).status === 0;
-if (!hasGdal) console.warn("no gdalinfo: what is written is not shown to GDAL");
+const isHere = hasGdal("what is written is not shown to it");
 
 describe.skipIf(FIXTURES === undefined)("a raster written as GeoTIFF", () => {
   test.each(NAMES.flatMap((name) => (["none", "deflate"] as const).map((compression) => ({ name, compression }))))(
@@ -65,16 +64,16 @@ describe.skipIf(FIXTURES === undefined)("a raster written as GeoTIFF", () => {
     expect((await readRaster(back)).bands).toEqual((await readRaster(reader, query)).bands);
   });
 
-  test.skipIf(!hasGdal)("GDAL sees what was written", async () => {
+  test.skipIf(!isHere)("GDAL sees what was written", async () => {
     const folder = mkdtempSync(join(tmpdir(), "riffle-encode-"));
     afterAll(() => rmSync(folder, { recursive: true, force: true }));
     for (const name of NAMES) {
       const path = join(folder, "x.tif");
       writeFileSync(path, await whole(encodeTiff(await open(name))));
       const facts = (file: string): unknown => {
-        const run = spawnSync("gdalinfo", ["-json", "-checksum", file], { encoding: "utf8" });
-        expect(run.stderr).not.toMatch(/ERROR|Warning/);
-        const { size, coordinateSystem, geoTransform, bands } = JSON.parse(run.stdout) as Record<string, unknown>;
+        const { out, warnings } = gdal("info", ["-json", "-checksum", file]);
+        expect(warnings).not.toMatch(/ERROR|Warning/);
+        const { size, coordinateSystem, geoTransform, bands } = JSON.parse(out) as Record<string, unknown>;
         const seen = (bands as Record<string, unknown>[]).map(({ type, checksum, noDataValue, mask, description }) => ({
           type,
           checksum,
