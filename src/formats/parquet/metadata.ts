@@ -74,6 +74,9 @@ export function parseMetadata(footer: Uint8Array, size: number): ParquetMetadata
   };
 }
 
+/** What Arrow can number in one batch. */
+const MAX_GROUP_ROWS = 2 ** 31 - 1;
+
 interface Shape extends Pick<ParquetMetadata, "root" | "rowGroups" | "rows"> {
   readonly said: number;
 }
@@ -102,7 +105,7 @@ function readRowGroup(reader: ThriftReader, size: number): RowGroup {
     else return false;
     return true;
   });
-  if (!Number.isSafeInteger(rows) || rows < 0) {
+  if (!(rows >= 0 && rows <= MAX_GROUP_ROWS)) {
     throw new RiffleError("malformed", `a row group of this Parquet file has ${rows} rows`);
   }
   return { rows, bytes: chunks.reduce((sum, { range }) => sum + range.end - range.start, 0), chunks };

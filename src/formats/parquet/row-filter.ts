@@ -3,7 +3,8 @@ import { bindPredicate } from "../predicate/bind-predicate.ts";
 import { matchRows } from "../predicate/match-rows.ts";
 import { takeRows, trueRows } from "../predicate/take-rows.ts";
 import type { BoundingBox } from "../table.ts";
-import { countRows, positionsIn } from "./coverage.ts";
+import type { RowRange } from "./column-index.ts";
+import { countRows, positionsIn, rowNumbers } from "./coverage.ts";
 import type { DecodedColumns } from "./decode-columns.ts";
 import { extractField } from "./extract-field.ts";
 import { meets, widened, type GeoColumn } from "./geo.ts";
@@ -12,21 +13,22 @@ import type { TypedFile } from "./parquet-file.ts";
 import type { ParquetQuery } from "./query.ts";
 import type { SchemaNode } from "./schema.ts";
 
-/** Chosen rows of decoded columns as one batch, in the order of the file's columns. `rows` rise, and all of them were read. */
+/** Chosen rows of decoded columns as one batch, in the order of the file's columns. All of them were read. */
 export function columnsOfRows(
   decoded: readonly DecodedColumns[],
-  { rows, total }: { readonly rows: Uint32Array; readonly total: number },
+  { wanted, total }: { readonly wanted: readonly RowRange[]; readonly total: number },
 ): { readonly tops: readonly number[]; readonly batch: RecordBatch } {
+  const length = countRows(wanted);
+  // All rows of the row group come as they are: nothing to copy, nothing to count up.
+  const rows = length === total || decoded.length === 0 ? undefined : rowNumbers(wanted);
   const columns = decoded.flatMap(({ tops, covered, batch }) => {
-    // All rows of the row group, as they are: nothing to copy.
-    const same = rows.length === total && countRows(covered) === total;
-    const own = same ? batch : takeRows(batch, positionsIn(covered, rows));
+    const own = rows === undefined ? batch : takeRows(batch, positionsIn(covered, rows));
     return tops.map((top, at) => ({ top, field: own.schema.fields[at], data: own.data.children[at] }));
   });
   columns.sort((a, b) => a.top - b.top);
   const schema = new Schema(columns.flatMap(({ field }) => field ?? []));
   const children = columns.flatMap(({ data }) => data ?? []);
-  const data = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children });
+  const data = makeData({ type: new Struct(schema.fields), length, nullCount: 0, children });
   return { tops: columns.map(({ top }) => top), batch: new RecordBatch(schema, data) };
 }
 

@@ -38,7 +38,9 @@ export async function* scanRows(file: TypedFile, scan: Scan): AsyncGenerator<Rec
   let given = 0;
   const { groups } = left > 0 ? await prune(file, { query: scan.query, ...scan.options }) : { groups: [] };
   for await (const survivors of earlyWaves(file, { ...scan, groups })) {
-    const works = trimmed(survivors, left).map(({ held, ...group }) =>
+    // Geometry may still take rows out of those that a covering left.
+    const sure = scan.query.box?.column.covering === undefined;
+    const works = (sure ? trimmed(survivors, left) : survivors).map(({ held, ...group }) =>
       lateWork(file, { query: scan.query, group, held }),
     );
     const fetch = (part: readonly Work[]): Promise<readonly Work[]> =>
@@ -94,10 +96,13 @@ async function matching(
   { query, work, options }: { readonly query: ParquetQuery; readonly work: Work; readonly options: ReadOptions },
 ): Promise<GroupRows["wanted"]> {
   const decoded = await decodeColumns(file, { reads: work.reads, held: work.held, signal: options.signal });
-  const rows = rowNumbers(work.wanted);
-  const columns = columnsOfRows(decoded, { rows, total: groupOf(file, work.group).rows });
+  // A condition that looks at no column is the same for all rows.
+  const wanted = work.reads.length === 0 ? [{ start: 0, end: 1 }] : work.wanted;
+  const columns = columnsOfRows(decoded, { wanted, total: groupOf(file, work.group).rows });
   const kept = earlyRows(file, { query, columns });
-  return kept.length === rows.length ? work.wanted : rowRanges(kept.map((at) => rows[at] ?? 0));
+  if (kept.length === columns.batch.numRows) return work.wanted;
+  const rows = rowNumbers(wanted);
+  return rowRanges(kept.map((at) => rows[at] ?? 0));
 }
 
 function lateWork(
@@ -113,12 +118,12 @@ async function lateBatch(
 ): Promise<RecordBatch> {
   const { query, schema, options } = scan;
   const decoded = await decodeColumns(file, { reads: work.reads, held: work.held, signal: options.signal });
-  const rows = rowNumbers(work.wanted);
-  const columns = columnsOfRows(decoded, { rows, total: groupOf(file, work.group).rows });
+  const columns = columnsOfRows(decoded, { wanted: work.wanted, total: groupOf(file, work.group).rows });
   const kept = lateRows({ query, columns });
-  const few = Math.min(kept?.length ?? rows.length, left);
+  const { numRows } = columns.batch;
+  const few = Math.min(kept?.length ?? numRows, left);
   const chosen =
-    kept?.subarray(0, few) ?? (few < rows.length ? Uint32Array.from({ length: few }, (_, at) => at) : undefined);
+    kept?.subarray(0, few) ?? (few < numRows ? Uint32Array.from({ length: few }, (_, at) => at) : undefined);
   const batch = chosen === undefined ? columns.batch : takeRows(columns.batch, chosen);
   const children = query.output.flatMap(({ top, path }) => {
     const data = batch.data.children[columns.tops.indexOf(top)];

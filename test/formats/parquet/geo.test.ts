@@ -146,6 +146,14 @@ test("a covering leaves out row groups and pages; geometry decides", async () =>
   expect(source.bytes()).toBeLessThan(content.length / 20);
   expect(await rowsIn({ west: 10, south: 2, east: 11, north: 3 })).toBe(0);
   expect(await rowsIn({ west: 179.5, south: 0, east: -179.5, north: 2 })).toBe(56 + 55);
+  let first = 0;
+  for await (const batch of table.scan({
+    columns: ["xmin"],
+    bbox: { west: -180, south: 0, east: 180, north: 2 },
+    limit: 15_000,
+  }))
+    first += batch.numRows;
+  expect(first).toBe(15_000);
   expect((await table.plan({ bbox: { west: 10, south: 0, east: 11, north: 2 } })).pruned[0]).toEqual({
     what: "row groups by statistics",
     total: 4,

@@ -146,9 +146,14 @@ test("a limit of 0 reads nothing and still shows the columns", async () => {
 
 test("no columns at all: rows are counted without a read", async () => {
   const { source, table } = await open(SORTED);
-  let rows = 0;
-  for await (const batch of table.scan({ columns: [] })) rows += batch.numRows;
-  expect(rows).toBe(ROWS);
+  const count = async (query: TableQuery): Promise<number> => {
+    let rows = 0;
+    for await (const batch of table.scan({ ...query, columns: [] })) rows += batch.numRows;
+    return rows;
+  };
+  expect(await count({})).toBe(ROWS);
+  expect(await count({ where: await parsePredicate("TRUE"), limit: 25_000 })).toBe(25_000);
+  expect(await count({ where: await parsePredicate("FALSE") })).toBe(0);
   expect(source.bytes()).toBe(0);
 });
 

@@ -73,7 +73,6 @@ test.skipIf(doubtful.length === 0).each(doubtful)(
     if (path.endsWith(".encrypted")) expect(table.metadata.rows).toBe(rows);
     const refusal = await contentOf(path).catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: "unsupported" });
-    console.log(path, String(refusal));
   },
 );
 
