@@ -1,4 +1,4 @@
-import type { Data, Field, RecordBatch } from "apache-arrow";
+import { Schema, type Data, type Field, type RecordBatch } from "apache-arrow";
 import { RiffleError } from "../../errors.ts";
 import { typeName } from "../predicate/domain.ts";
 import type { TableColumn, TableMetadata } from "../table.ts";
@@ -85,14 +85,11 @@ function assembler(of: {
   readonly places: readonly Place[];
   readonly partitions: readonly PartitionColumn[];
 }): Assembler {
-  let fields: readonly Field[] | undefined;
-  const assemble = (
-    values: Values,
-    file: { readonly fields: readonly Field[]; readonly data: readonly Data[]; readonly length: number },
-  ): RecordBatch => {
+  let schema: Schema | undefined;
+  const assemble = (values: Values, file: FileColumns): RecordBatch => {
     const { length } = file;
     const columns = of.places.map((place) => {
-      if ("file" in place) return { field: file.fields[place.file], data: file.data[place.file] };
+      if ("file" in place) return { field: file.schema?.fields[place.file], data: file.data[place.file] };
       const column = of.partitions[place.partition];
       if (column === undefined) return { field: undefined, data: undefined };
       return {
@@ -101,24 +98,30 @@ function assembler(of: {
       };
     });
     const data = columns.flatMap((column) => column.data ?? []);
-    const own = columns.flatMap((column) => column.field ?? []);
+    // What is never null in one file may be in the next.
+    const fields = columns.flatMap((column) => column.field?.clone({ nullable: true }) ?? []);
+    const own = new Schema(fields, file.schema?.metadata);
     const batch = batchOf(own, { length, data });
-    if (fields === undefined) {
-      fields = own;
-      return batch;
-    }
-    checkTypes(own, fields);
-    return conformed(batch, fields);
+    schema ??= own;
+    checkTypes(fields, schema.fields);
+    return conformed(batch, schema);
   };
   return {
     withFile: (batch, values) =>
-      assemble(values, { fields: batch.schema.fields, data: batch.data.children, length: batch.numRows }),
+      assemble(values, { schema: batch.schema, data: batch.data.children, length: batch.numRows }),
     *withoutFile(values, rows) {
       for (let done = 0; done < rows; done += BATCH_ROWS) {
-        yield assemble(values, { fields: [], data: [], length: Math.min(BATCH_ROWS, rows - done) });
+        yield assemble(values, { schema: undefined, data: [], length: Math.min(BATCH_ROWS, rows - done) });
       }
     },
   };
+}
+
+interface FileColumns {
+  /** Undefined where no file was asked. */
+  readonly schema: Schema | undefined;
+  readonly data: readonly Data[];
+  readonly length: number;
 }
 
 /** A nested type may hide a difference that the columns' printed types do not show. */

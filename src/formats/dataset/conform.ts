@@ -1,14 +1,14 @@
-import { Data, DataType, makeData, RecordBatch, Schema, Struct, type Field } from "apache-arrow";
+import { Data, DataType, makeData, RecordBatch, Struct, type Field, type Schema } from "apache-arrow";
 
 /**
- * The batch with the fields of `fields`, which have equal types: writers of Arrow streams ask for one schema, and files differ in
- * the ids of their dictionaries and in what may be null.
+ * The batch with `schema`, whose types are equal to its own: writers of Arrow streams ask for one schema, and files differ in the
+ * ids of their dictionaries, in what may be null, and in what they say of themselves.
  */
-export function conformed(batch: RecordBatch, fields: readonly Field[]): RecordBatch {
-  const all = [...fields];
-  const children = batch.data.children.map((child, i) => retyped(child, (all[i]?.type ?? child.type) as DataType));
-  const data = makeData({ type: new Struct(all), length: batch.numRows, nullCount: 0, children });
-  return new RecordBatch(new Schema(all, batch.schema.metadata), data);
+export function conformed(batch: RecordBatch, schema: Schema): RecordBatch {
+  const { fields } = schema;
+  const children = batch.data.children.map((child, i) => retyped(child, (fields[i]?.type ?? child.type) as DataType));
+  const data = makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children });
+  return new RecordBatch(schema, data);
 }
 
 function retyped(data: Data, type: DataType): Data {

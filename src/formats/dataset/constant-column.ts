@@ -4,12 +4,12 @@ import {
   Int64,
   makeData,
   RecordBatch,
-  Schema,
   Struct,
   TimestampMicrosecond,
   Utf8,
   type Data,
   type DataType,
+  type Schema,
 } from "apache-arrow";
 import { instantOf, NANOSECONDS_PER_DAY } from "../predicate/instant.ts";
 import type { PartitionColumn, PartitionType } from "./partitions.ts";
@@ -73,13 +73,10 @@ export function constantData(
 
 /** A batch of columns that have equally many rows. */
 export function batchOf(
-  fields: readonly Field[],
+  schema: Schema,
   columns: { readonly length: number; readonly data: readonly Data[] },
 ): RecordBatch {
   const { length } = columns;
-  const all = [...fields];
-  return new RecordBatch(
-    new Schema(all),
-    makeData({ type: new Struct(all), length, nullCount: 0, children: [...columns.data] }),
-  );
+  const data = makeData({ type: new Struct(schema.fields), length, nullCount: 0, children: [...columns.data] });
+  return new RecordBatch(schema, data);
 }

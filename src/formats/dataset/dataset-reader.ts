@@ -13,7 +13,7 @@ import { canBeTrue, predicateWithin } from "./partition-predicate.ts";
 import { partitionsOf, type Partitions } from "./partitions.ts";
 import { sumPlans } from "./sum-plans.ts";
 
-export interface DatasetOptions extends ReadOptions {
+export interface DatasetOptions {
   /** Which files of the set are in the table; default: all. */
   readonly matches?: (path: string) => boolean;
   /** Opens one file; the reader is closed here. */

@@ -1,3 +1,4 @@
+import { Schema } from "apache-arrow";
 import { bindPredicate } from "../predicate/bind-predicate.ts";
 import { matchRows } from "../predicate/match-rows.ts";
 import type { ColumnPath, Literal, Operand, Predicate } from "../predicate/predicate.ts";
@@ -127,7 +128,7 @@ function decide(predicate: Predicate, partition: FilePartition): Predicate {
     numeric && column.numerals ? { ...column, type: "integer" as const } : column,
   );
   const data = columns.map((column, i) => constantData({ type: column.type, value: partition.values[i] }, 1));
-  const row = batchOf(columns.map(partitionField), { length: 1, data });
+  const row = batchOf(new Schema(columns.map(partitionField)), { length: 1, data });
   const [result] = matchRows(bindPredicate(predicate, row.schema), row);
   return truth(result === 2 ? null : result === 1);
 }

@@ -9,6 +9,9 @@ export interface Token {
   readonly end: number;
 }
 
+/** No column holds as many; a number of millions would take seconds to read. */
+const MAX_DIGITS = 10_000;
+
 const NAME = /[\p{L}_][\p{L}\p{N}_$]*|"(?:[^"]|"")+"/uy;
 const DOT = /\s*\.\s*(?=[\p{L}_"])/uy;
 const NUMBER = /(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
@@ -35,6 +38,7 @@ function nextToken(text: string, start: number): Token {
   const number = endOf(NUMBER, { text, at: start });
   if (number !== undefined) {
     if (endOf(NAME, { text, at: number }) !== undefined) throw errorAt({ text, offset: start }, "this is not a number");
+    if (number - start > MAX_DIGITS) throw errorAt({ text, offset: start }, "this number is too long");
     return { kind: "number", start, end: number };
   }
   const opened = text[start];

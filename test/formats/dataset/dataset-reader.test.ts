@@ -225,6 +225,7 @@ test("batches of files have one schema, also with dictionaries of their own", as
   }
   expect(new Set(types).size).toBe(1);
   expect(found).toEqual(["x", "y", "z", "x"]);
+  expect(new Set(types).has(undefined)).toBe(false);
 });
 
 test("a column of the files that a directory names is the directory's", async () => {

@@ -81,7 +81,7 @@ describe("generated files", () => {
 
   test(`a file of every type and many row groups (seed ${SEED})`, async () => {
     const random = seeded(SEED);
-    const queries = Array.from({ length: 100 }, () => randomQuery({ names: NAMES, columns: EVERY_TYPE }, random));
+    const queries = Array.from({ length: 80 }, () => randomQuery({ names: NAMES, columns: EVERY_TYPE }, random));
     const answers = await duckdb(
       queries.map((query) => sqlOf(query, "t")),
       { setup: [`CREATE TABLE t AS ${everyType(5000)}`] },
@@ -136,8 +136,8 @@ describe("generated files", () => {
 describe.skipIf(FIXTURES === undefined)("fixtures", () => {
   test(`random queries over files that both read (seed ${SEED})`, async () => {
     const random = seeded(SEED + 2);
-    // Half of them, as the seed says: every file costs a thread of its own. All are asked other queries elsewhere.
-    const paths = readableFixtures().filter(() => random() < 0.5);
+    // A third of them, as the seed says: every file costs a thread of its own. All are asked other queries elsewhere.
+    const paths = readableFixtures().filter(() => random() < 1 / 3);
     const tables = await described(paths);
     const queries = [...tables].flatMap(([path, table]) =>
       Array.from({ length: 4 }, () => ({ path, query: randomQuery(table, random) })),
@@ -162,7 +162,7 @@ describe.skipIf(FIXTURES === undefined)("fixtures", () => {
       }
     }
     expect(wrong).toEqual([]);
-    expect(queries.length).toBeGreaterThanOrEqual(100);
+    expect(queries.length).toBeGreaterThanOrEqual(60);
   }, 240_000);
 });
 

@@ -107,7 +107,7 @@ describe("columns", () => {
       "n < 1e999999999",
       "n > -1e999999999",
       "m < 1e-999999999",
-      `n < ${"9".repeat(50_000)}`,
+      `n < ${"9".repeat(9_000)}`,
       "x < 1e400",
     ]) {
       expect(["compare", "known"]).toContain((await bound(text)).kind);

@@ -132,6 +132,7 @@ describe("what is not, and where", () => {
     ["many signs", `a = ${"- ".repeat(100_000)}1`],
     ["many negations", `${"not ".repeat(100_000)}a`],
     ["too much text", `a = '${"x".repeat(3_000_000)}'`],
+    ["a number of too many digits", `a = ${"9".repeat(1_000_000)}`],
     ["zero bytes", "a = \0"],
     ["a lone surrogate", "a = \ud800"],
   ])("%s ends in a usage error", async (_, text) => {
