@@ -2,8 +2,6 @@ import { DataType, UnionMode, type Data, type Field } from "apache-arrow";
 import { RiffleError } from "../../errors.ts";
 import { scalarCells, type CellAt, type Cells } from "./scalar-cells.ts";
 
-export type { CellAt, CellForm, Cells } from "./scalar-cells.ts";
-
 /**
  * The values of one column of one batch, exactly. Lists are JSON arrays, structs and maps objects (a map's keys being the text
  * of the key), a union the JSON of the member that is there. Throws `unsupported` for a type that there is no text for.

@@ -1,5 +1,6 @@
 import type { RecordBatch, Schema } from "apache-arrow";
-import { cellsOf, type Cells } from "./cells.ts";
+import { cellsOf } from "./cells.ts";
+import type { Cells } from "./scalar-cells.ts";
 import { batchData } from "./batch-data.ts";
 import { textBuffer, type ByteOutput } from "./text-buffer.ts";
 import type { TableWriter } from "./write-table.ts";

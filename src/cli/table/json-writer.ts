@@ -1,6 +1,7 @@
 import type { RecordBatch } from "apache-arrow";
 import { batchData } from "./batch-data.ts";
-import { cellsOf, jsonText, type Cells } from "./cells.ts";
+import { cellsOf, jsonText } from "./cells.ts";
+import type { Cells } from "./scalar-cells.ts";
 import { textBuffer, type ByteOutput } from "./text-buffer.ts";
 import type { TableWriter } from "./write-table.ts";
 

@@ -84,7 +84,7 @@ async function* batches(source: RangeSource, { file, needed, query, how }: Batch
   let isFirst = hasHeader;
   const columns = schema.fields.length;
   for await (const block of blocks) {
-    const records = evenRecords(block, { dialect, skipEmpty: columns > 1, columns });
+    const records = evenRecords(block, { dialect, skipEmpty: columns !== 1, columns });
     const from = isFirst ? 1 : 0;
     isFirst = false;
     yield batchOf(records, { from, block, dialect, schema, wanted, needed });
@@ -110,7 +110,7 @@ function batchOf(records: readonly CsvRecord[], { from, block, dialect, schema, 
       const text = records[row + from]?.[column] ?? null;
       const value = text === null ? null : parse(text);
       if (value === undefined) {
-        const line = lineOf(row + from, { block, dialect, skipEmpty: schema.fields.length > 1 });
+        const line = lineOf(row + from, { block, dialect, skipEmpty: schema.fields.length !== 1 });
         throw misfit({ line, name, type: String(type), text: text ?? "" });
       }
       values[row] = value;

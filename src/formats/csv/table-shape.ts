@@ -1,6 +1,11 @@
 import { DataType, Field, Schema } from "apache-arrow";
 import { kindOf, parserOf, typeOfKinds, type KindsSeen } from "../text/kinds.ts";
+import { RiffleError } from "../../errors.ts";
+import { uniqueNames } from "../build/unique-names.ts";
 import type { CsvRecord } from "./records.ts";
+
+/** Each column of each batch is some objects: a block of delimiters alone would be millions. */
+const MAX_COLUMNS = 20_000;
 
 export interface TableShape {
   readonly schema: Schema;
@@ -13,6 +18,12 @@ export interface TableShape {
  */
 export function tableShape(records: readonly CsvRecord[]): TableShape {
   const [first, ...rest] = records;
+  if (first !== undefined && first.length > MAX_COLUMNS) {
+    throw new RiffleError(
+      "unsupported",
+      `a row of ${first.length} fields: tables of up to ${MAX_COLUMNS} columns are read`,
+    );
+  }
   if (first === undefined) return { schema: new Schema([]), hasHeader: false };
   const types = first.map((_, column) => columnType(rest, column));
   const all = first.map((_, column) => columnType(records, column));
@@ -41,14 +52,4 @@ function isHeader(first: CsvRecord, { types, isOnly }: { types: readonly DataTyp
   const typed = types.flatMap((type, column) => (DataType.isUtf8(type) ? [] : [{ type, text: first[column] ?? null }]));
   if (typed.length === 0) return true;
   return typed.some(({ type, text }) => text !== null && parserOf(type)(text) === undefined);
-}
-
-function uniqueNames(names: readonly string[]): readonly string[] {
-  const taken = new Set<string>();
-  return names.map((name) => {
-    let unique = name;
-    for (let copy = 1; taken.has(unique); copy++) unique = `${name}_${copy}`;
-    taken.add(unique);
-    return unique;
-  });
 }

@@ -20,6 +20,7 @@ import {
 import { RiffleError } from "../../errors.ts";
 import { validUtf8, viewOf } from "../binary.ts";
 import type { ColumnValue } from "../build/column-data.ts";
+import { uniqueNames } from "../build/unique-names.ts";
 import type { FlatgeobufHeader } from "./header.ts";
 
 /** Dates are text in the format, of any precision and with or without a zone: they stay what the writer wrote. */
@@ -43,14 +44,8 @@ const TYPES: Readonly<Record<ColumnType, () => DataType>> = {
 
 /** The properties, then the geometry as WKB under the first free name of `geometry`, `geometry_1`... */
 export function featureSchema({ columns, crs }: FlatgeobufHeader): Schema {
-  const taken = new Set<string>();
-  const unique = (name: string): string => {
-    let free = name;
-    for (let copy = 1; taken.has(free); copy++) free = `${name}_${copy}`;
-    taken.add(free);
-    return free;
-  };
-  const fields = columns.map(({ name, type }) => new Field(unique(name), TYPES[type](), true));
+  const names = uniqueNames([...columns.map(({ name }) => name), "geometry"]);
+  const fields = columns.map(({ type }, index) => new Field(names[index] ?? "", TYPES[type](), true));
   // https://geoarrow.org/extension-types: a CRS as "authority:code", or as WKT.
   const known =
     crs?.code !== undefined
@@ -62,7 +57,7 @@ export function featureSchema({ columns, crs }: FlatgeobufHeader): Schema {
     ["ARROW:extension:name", "geoarrow.wkb"],
     ["ARROW:extension:metadata", JSON.stringify(known)],
   ]);
-  return new Schema([...fields, new Field(unique("geometry"), new Binary(), true, metadata)]);
+  return new Schema([...fields, new Field(names.at(-1) ?? "", new Binary(), true, metadata)]);
 }
 
 /** The values of one feature by column; what the feature does not name is undefined. Throws `malformed`. */
