@@ -15,7 +15,7 @@ export interface ContentExtentsParts {
 const MIN_MAGIC_BYTES = 8;
 const NOTHING = new Uint8Array(0);
 /** What the modules of these formats read first (`HEAD_BYTES`, `TAIL_BYTES`); programs begin there too, at once. */
-const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 16 * 1024, parquet: 64 * 1024 };
+const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 32 * 1024, parquet: 64 * 1024 };
 
 /**
  * Gives a content the units of its format. By name or media type when it is first named, by magic when a first read happens to
@@ -24,14 +24,21 @@ const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 
 export class ContentExtents {
   readonly #parts: ContentExtentsParts;
   readonly #controller = new AbortController();
+  #isNamed = false;
   #isSettled = false;
 
   constructor(parts: ContentExtentsParts) {
     this.#parts = parts;
   }
 
+  /** Whether nobody has named it yet. */
+  get isUnnamed(): boolean {
+    return !this.#isNamed && !this.#isSettled;
+  }
+
   named(hint: FormatHint): void {
-    if (this.#isSettled) return;
+    if (!this.isUnnamed) return;
+    this.#isNamed = true;
     const { entry } = this.#parts;
     if (entry.heldBytes === entry.size) return this.#settle();
     const format = unitFormat(hint);

@@ -63,6 +63,11 @@ export class Content {
     return this.proof === "full" && this.#refused === undefined ? this.#parts.entry.backing()?.fd : undefined;
   }
 
+  /** Whether a name could still tell the format. */
+  get wantsName(): boolean {
+    return this.#parts.extents?.isUnnamed === true;
+  }
+
   /** A file that is all of this content is opened under this name: what is known of its format will serve its reads. */
   named(name: string): void {
     if (this.#refused === undefined) this.#parts.extents?.named({ name, mediaType: this.descriptor.mediaType });

@@ -42,7 +42,8 @@ export function serve(parts: ServeParts): Served {
   /** Units are looked for in files that are a whole blob. */
   const nameWhole = (content: Content, row: Row): void => {
     const { size } = content.descriptor;
-    if (tree.offset(row) === 0 && tree.size(row) === size) content.named(Buffer.from(tree.name(row)).toString());
+    if (content.wantsName && tree.offset(row) === 0 && tree.size(row) === size)
+      content.named(Buffer.from(tree.name(row)).toString());
   };
 
   const open = (row: Row, handle: number, { isPlanned = false }: OpenAs = {}): OpenGrant => {
