@@ -11,6 +11,15 @@ import { cogOverview, cogWindow } from "./scenarios/formats.ts";
 import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts";
 import { mountReady } from "./scenarios/mount.ts";
 import { parquetColumn, parquetFilter, parquetHead, parquetWide } from "./scenarios/parquet.ts";
+import {
+  rasterOverview,
+  rasterWindow,
+  tableColumn,
+  tableFilter,
+  tableFilterPages,
+  tableLimit,
+  tensor,
+} from "./scenarios/queries.ts";
 import { randomParallel, randomReads } from "./scenarios/random.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
 import { startup } from "./scenarios/startup.ts";
@@ -29,6 +38,12 @@ const SCENARIOS: readonly Scenario[] = [
   parquetWide,
   cogWindow,
   cogOverview,
+  tableColumn,
+  tableFilter,
+  tableFilterPages,
+  tableLimit,
+  rasterWindow,
+  rasterOverview,
   tensor,
   mmapTouches,
   warmRandom,

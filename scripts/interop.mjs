@@ -46,11 +46,12 @@ function same(actual, expected, what) {
     throw new Error(`${what} differs (${actual.length} bytes, expected ${expected.length})`);
 }
 
+const toolsFolder =
+  process.env.RIFFLE_TOOLS_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "riffle-tools");
+
 async function program(name, source) {
   if (hasProgram(name)) return name;
-  const tools =
-    process.env.RIFFLE_TOOLS_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "riffle-tools");
-  const bin = join(tools, "go/bin");
+  const bin = join(toolsFolder, "go/bin");
   if (!existsSync(join(bin, name))) {
     if (!hasProgram("go")) throw new Error(`${name} is not installed, and there is no Go to build it with`);
     mkdirSync(bin, { recursive: true });
@@ -89,6 +90,21 @@ async function startRegistry(name, auth = "") {
   });
 }
 
+/** A `.npy` of 4 x 30 x 50 little-endian floats in C order (NumPy's format description, version 1.0). */
+function cube() {
+  const words = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 30, 50), }";
+  const head = `${words.padEnd(128 - 10 - 1)}\n`;
+  const length = Buffer.alloc(2);
+  length.writeUInt16LE(head.length);
+  const values = Float32Array.from({ length: 6000 }, (_, i) => Math.sin(i) * i);
+  return Buffer.concat([
+    Buffer.from("\x93NUMPY\x01\x00", "latin1"),
+    length,
+    Buffer.from(head),
+    Buffer.from(values.buffer),
+  ]);
+}
+
 async function makeFiles() {
   const at = folder.sub("files");
   folder.sub("files/nested/deep");
@@ -97,6 +113,7 @@ async function makeFiles() {
   writeFileSync(join(at, "empty.txt"), "");
   await makeParquet(join(at, "trips.parquet"), measurements(100_000), { rowGroup: 20_000 });
   await makeGdalCog(join(at, "scene.tif"), 1500);
+  writeFileSync(join(at, "cube.npy"), cube());
   return at;
 }
 
@@ -190,6 +207,55 @@ async function compareRaster(reference, point, files, flags) {
   }
 }
 
+/** The versions that the benchmarks name, in an environment of their own. */
+const PYTHON_PACKAGES = [
+  "duckdb==1.5.5",
+  "duckdb-extension-httpfs==1.5.5",
+  "polars==2.1.0",
+  "pyarrow==26.0.1",
+  "numpy==2.3.5",
+];
+
+async function pythonTools() {
+  const at = join(toolsFolder, "python");
+  const interpreter = join(at, "bin/python");
+  const mark = join(at, "packages.txt");
+  const wanted = PYTHON_PACKAGES.join("\n");
+  if (!existsSync(mark) || readFileSync(mark, "utf8") !== wanted) {
+    say("", `python packages: ${PYTHON_PACKAGES.join(" ")}`);
+    await runWell("python3", ["-m", "venv", at], { timeoutMs: 120_000 });
+    const words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PYTHON_PACKAGES];
+    await runWell(interpreter, words, { timeoutMs: 600_000 });
+    writeFileSync(mark, wanted);
+  }
+  return interpreter;
+}
+
+/** pyarrow, polars, DuckDB for Python, NumPy and GDAL on what riffle's own readers give, and over the mount. */
+async function formatsByOthers(reference, files) {
+  const obstacle = mountObstacle() ?? (hasProgram("python3") ? undefined : "no python3");
+  if (obstacle !== undefined) return skip("formats", obstacle);
+  const python = await pythonTools();
+  const point = folder.sub("mnt-formats");
+  const mounted = await mountArtifact(reference, point, { env, flags: ["--no-cache"] });
+  try {
+    const command = JSON.stringify([process.execPath, `${root}dist/cli/main.js`]);
+    const { stdout } = await runWell(python, [`${root}scripts/interop-formats.py`, command, reference, point, files], {
+      env,
+      timeoutMs: 300_000,
+    });
+    for (const line of stdout.toString().trim().split("\n")) {
+      const { name, ok, note } = JSON.parse(line);
+      await check(name, () => {
+        if (!ok) throw new Error(note);
+        return note;
+      });
+    }
+  } finally {
+    await mounted.unmount();
+  }
+}
+
 async function main() {
   const needed = ["docker-registry", "skopeo", "htpasswd", "gdal_translate"].filter((name) => !hasProgram(name));
   if (needed.length > 0) return skip("everything", `not installed: ${needed.join(", ")}`);
@@ -204,6 +270,7 @@ async function main() {
     runWell(oras, ["push", "--plain-http", `${open}/it/oras:v1`, ...names], { cwd: files, env }).then(() => ""),
   );
   await readBack("pushed by oras", `${open}/it/oras:v1`, files);
+  await formatsByOthers(`${open}/it/oras:v1`, files);
 
   const layout = join(folder.path, "layout");
   await check("oras copy to a layout, skopeo copy from it", async () => {

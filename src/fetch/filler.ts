@@ -288,13 +288,20 @@ export class Filler {
   /** A request for a range brings the whole blob: whoever waits for another part of it waits for this one. */
   #isWhole(flight: Flight): void {
     this.#dispatcher.isRangeless = true;
-    const starts = [...flight.segments].map((segment) => segment.range.start);
     const others = this.#dispatcher.flights().filter((other) => other !== flight && !other.controller.signal.aborted);
-    const further = others.find((other) => other.isWhole && starts.every((start) => start >= other.received));
+    const further = others.find((other) => other.isWhole && this.#isBrought(flight, other.received));
     if (further !== undefined) return this.#recall(flight);
     this.#wholeAnswers += 1;
     for (const other of others) if (!other.isRunning) this.#recall(other);
     this.#stopIfUnwanted(flight);
+  }
+
+  /** Whether what a flight is waited for is here, or still to come from a whole answer that has come to `received`. */
+  #isBrought({ segments }: Flight, received: number): boolean {
+    return [...segments].every(({ range: { start, end } }) => {
+      const passed = { start, end: Math.min(end, received) };
+      return start >= received || this.#absent(passed).length === 0;
+    });
   }
 
   /** Takes the reads off a flight, to be planned anew, and ends it. */

@@ -1,4 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+import { createGzip } from "node:zlib";
+import type { RegistryQuirks } from "./options.ts";
 import { contentSize, streamContent, type Content } from "../content.ts";
 
 /** A response, decided but not sent. */
@@ -30,13 +33,15 @@ export function errorAnswer(status: number, code: string, headers: OutgoingHttpH
   return jsonAnswer(status, { errors: [{ code, message: code.toLowerCase().replaceAll("_", " ") }] }, headers);
 }
 
+type RangeForms = NonNullable<RegistryQuirks["rangeForms"]>;
 type Wanted = { readonly start: number; readonly end: number } | "whole" | "unsatisfiable";
 
 /** RFC 9110 section 14: one range, closed, open or suffix; anything else is as if it were not there. */
-export function parseRange(header: string | undefined, size: number): Wanted {
+function parseRange(header: string | undefined, size: number, forms: RangeForms): Wanted {
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
   const [, first = "", last = ""] = match ?? [];
   if (match === null || (first === "" && last === "")) return "whole";
+  if ((first === "" && forms !== "all") || (last === "" && forms === "closed")) return "unsatisfiable";
   if (first === "") return last === "0" ? "unsatisfiable" : { start: Math.max(0, size - Number(last)), end: size };
   const start = Number(first);
   const end = last === "" ? size : Math.min(size, Number(last) + 1);
@@ -44,13 +49,20 @@ export function parseRange(header: string | undefined, size: number): Wanted {
   return start >= size ? "unsatisfiable" : { start, end };
 }
 
+interface ContentOptions {
+  readonly headers: OutgoingHttpHeaders;
+  readonly range?: string | undefined;
+  readonly ranges: boolean;
+  readonly forms?: RangeForms;
+  /** `false`: ranges work, but no header says so. */
+  readonly tellsRanges?: boolean;
+}
+
 /** Whole or in part, as the range asks: 200, 206 or 416. */
-export function contentAnswer(
-  content: Content,
-  options: { readonly headers: OutgoingHttpHeaders; readonly range?: string | undefined; readonly ranges: boolean },
-): Answer {
+export function contentAnswer(content: Content, options: ContentOptions): Answer {
   const size = contentSize(content);
-  const wanted = options.ranges ? parseRange(options.range, size) : "whole";
+  const { ranges, tellsRanges = ranges } = options;
+  const wanted = ranges ? parseRange(options.range, size, options.forms ?? "all") : "whole";
   if (wanted === "unsatisfiable") return emptyAnswer(416, { "Content-Range": `bytes */${size}` });
   const { start, end } = wanted === "whole" ? { start: 0, end: size } : wanted;
   return {
@@ -58,10 +70,19 @@ export function contentAnswer(
     headers: {
       "Content-Type": "application/octet-stream",
       ...options.headers,
-      ...(options.ranges ? { "Accept-Ranges": "bytes" } : {}),
+      ...(tellsRanges ? { "Accept-Ranges": "bytes" } : {}),
       ...(wanted === "whole" ? {} : { "Content-Range": `bytes ${start}-${end - 1}/${size}` }),
       "Content-Length": end - start,
     },
     body: streamContent(content, { start, end }),
   };
+}
+
+/** The same, compressed; as a registry that takes every body for a web page does. */
+export function gzipped(answer: Answer): Answer {
+  const { body } = answer;
+  if (body === undefined) return answer;
+  const { "Content-Length": _, "Accept-Ranges": __, ...headers } = answer.headers;
+  const squeezed = Readable.from(body).pipe(createGzip({ level: 1 }));
+  return { status: answer.status, headers: { ...headers, "Content-Encoding": "gzip" }, body: squeezed };
 }

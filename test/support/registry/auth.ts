@@ -12,10 +12,17 @@ interface Token {
 export interface Gate {
   /** The refusal of a request that may not pass, or undefined. `host` is where the client reached us. */
   refuse(request: GateRequest): Answer | undefined;
-  /** `GET /token`. */
-  token(request: { readonly authorization?: string | undefined; readonly scopes: readonly string[] }): Answer;
+  /** `GET /token`, or `POST` with the form of OAuth2. */
+  token(request: TokenRequest): Answer;
   /** Every token given so far is void. */
   revoke(): void;
+}
+
+interface TokenRequest {
+  readonly authorization?: string | undefined;
+  readonly scopes: readonly string[];
+  /** Of a POST. */
+  readonly form?: URLSearchParams;
 }
 
 export interface GateRequest {
@@ -56,20 +63,29 @@ export function createGate(auth: () => RegistryAuth): Gate {
       if (holds(authorization, { repository, action })) return undefined;
       const scope =
         repository === undefined ? "" : `,scope="repository:${repository}:${action === "push" ? "pull,push" : "pull"}"`;
+      const bearer = `Bearer realm="http://${host}/token",service="riffle-test"${scope}`;
       return errorAnswer(401, "UNAUTHORIZED", {
-        "WWW-Authenticate": `Bearer realm="http://${host}/token",service="riffle-test"${scope}`,
+        "WWW-Authenticate": rule.alsoBasic === true ? [bearer, 'Basic realm="riffle test registry"'] : bearer,
       });
     },
-    token({ authorization, scopes }) {
+    token({ authorization, scopes, form }) {
       const rule = auth();
       if (rule.kind !== "bearer") return errorAnswer(404, "UNSUPPORTED");
-      const open = rule.username === undefined;
-      if (!open && !basicMatches(authorization, rule.username ?? "", rule.password ?? ""))
+      const { identityToken, postStatus = 404 } = rule;
+      const byRefresh = identityToken !== undefined && form?.get("refresh_token") === identityToken;
+      if (form !== undefined && !byRefresh) return errorAnswer(postStatus, "UNSUPPORTED");
+      const open = rule.username === undefined && identityToken === undefined;
+      const byPassword = basicMatches(authorization, rule.username ?? "<token>", rule.password ?? identityToken ?? "");
+      if (!open && !byRefresh && !byPassword)
         return errorAnswer(401, "UNAUTHORIZED", { "WWW-Authenticate": 'Basic realm="riffle test tokens"' });
       const token = randomBytes(24).toString("base64url");
       const life = rule.tokenMs ?? DEFAULT_TOKEN_MS;
       tokens.set(token, { scopes, expires: Date.now() + life });
-      return jsonAnswer(200, { token, access_token: token, expires_in: Math.max(1, Math.floor(life / 1000)) });
+      return jsonAnswer(200, {
+        ...(rule.member === "access_token" ? {} : { token }),
+        ...(rule.member === "token" ? {} : { access_token: token }),
+        ...(rule.tellsLife === false ? {} : { expires_in: Math.max(1, Math.floor(life / 1000)) }),
+      });
     },
     revoke: () => tokens.clear(),
   };

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { contentSize, type Content } from "../content.ts";
-import { bytesAnswer, contentAnswer, emptyAnswer, errorAnswer, jsonAnswer, type Answer } from "./answer.ts";
+import { bytesAnswer, contentAnswer, emptyAnswer, errorAnswer, gzipped, jsonAnswer, type Answer } from "./answer.ts";
 import type { Gate } from "./auth.ts";
-import type { RegistryOptions, RequestKind } from "./options.ts";
+import type { RegistryOptions, RegistryQuirks, RequestKind } from "./options.ts";
 import type { RegistryStore } from "./store.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -41,27 +41,58 @@ const KINDS: readonly (readonly [string, RequestKind])[] = [
 
 export function createRoutes(parts: RoutesParts): Routes {
   const key = randomBytes(16);
+  const quirks = (): RegistryQuirks => parts.options().quirks ?? {};
   const sign = (text: string): string => createHmac("sha256", key).update(text).digest("hex");
 
+  /** Blobs that were sent whole, or pushed to a cache that was. */
+  const warm = new Set<string>();
+
   const redirect = (digest: string, expiresMs: number): Answer => {
+    const { redirectStatus = 307, redirectRelative, redirectCacheControl } = quirks();
     const until = Math.round(Date.now() + expiresMs);
     const query = `X-Expires=${until}&X-Signature=${sign(`${digest} ${until}`)}`;
-    return emptyAnswer(307, { Location: `${parts.storageUrl()}/storage/${digest}?${query}` });
+    const place = redirectRelative === true ? "/artifacts-downloads" : `${parts.storageUrl()}/storage`;
+    return emptyAnswer(redirectStatus, {
+      Location: `${place}/${digest}?${query}`,
+      ...(redirectCacheControl === undefined ? {} : { "Cache-Control": redirectCacheControl }),
+    });
   };
 
   const blob = (request: IncomingMessage, digest: string): Answer => {
     if (request.method !== "GET" && request.method !== "HEAD") return errorAnswer(405, "UNSUPPORTED");
     const content = parts.store.blob(digest);
     if (content === undefined) return errorAnswer(404, "BLOB_UNKNOWN");
-    const { redirect: elsewhere = false, ranges = true } = parts.options();
-    if (elsewhere !== false && request.method === "GET")
-      return redirect(digest, elsewhere.expiresMs ?? DEFAULT_EXPIRES_MS);
+    const { redirect: elsewhere = false } = parts.options();
+    const { headBlob, redirectWholeOnly, gzipsBlobs } = quirks();
+    const { range } = request.headers;
+    if (request.method === "HEAD" && headBlob === "refused") return errorAnswer(405, "UNSUPPORTED");
+    if (request.method === "HEAD" && headBlob === "missing-when-cold" && !warm.has(digest))
+      return errorAnswer(404, "BLOB_UNKNOWN");
+    const redirects =
+      elsewhere !== false && request.method === "GET" && !(redirectWholeOnly === true && range !== undefined);
+    if (redirects) return redirect(digest, elsewhere.expiresMs ?? DEFAULT_EXPIRES_MS);
     const headers = { "Docker-Content-Digest": digest, ETag: `"${digest}"` };
-    return contentAnswer(content, {
-      headers,
-      range: request.method === "GET" ? request.headers.range : undefined,
-      ranges,
+    const answer = bytesOf(content, { digest, headers, range: request.method === "GET" ? range : undefined });
+    const takesGzip = request.headers["accept-encoding"]?.includes("gzip") === true;
+    return gzipsBlobs === true && takesGzip ? gzipped(answer) : answer;
+  };
+
+  const bytesOf = (
+    content: Content,
+    asked: { readonly digest: string; readonly headers: OutgoingHttpHeaders; readonly range: string | undefined },
+  ): Answer => {
+    const { ranges = true } = parts.options();
+    const { rangeForms = "all", coldWhole, noAcceptRanges } = quirks();
+    const cold = coldWhole === true && !warm.has(asked.digest);
+    const answer = contentAnswer(content, {
+      headers: asked.headers,
+      range: asked.range,
+      ranges: ranges && !cold,
+      forms: rangeForms,
+      ...(noAcceptRanges === true ? { tellsRanges: false } : {}),
     });
+    if (answer.body === undefined || answer.status !== 200) return answer;
+    return { ...answer, body: whole(answer.body, () => warm.add(asked.digest)) };
   };
 
   const manifest = async (request: IncomingMessage, repository: string, name: string): Promise<Answer> => {
@@ -69,21 +100,39 @@ export function createRoutes(parts: RoutesParts): Routes {
     if (request.method !== "GET" && request.method !== "HEAD") return errorAnswer(405, "UNSUPPORTED");
     const found = parts.store.manifest(repository, name);
     if (found === undefined) return errorAnswer(404, "MANIFEST_UNKNOWN");
+    const { refusesManifestRange, noDigestHeader } = quirks();
+    if (refusesManifestRange === true && request.headers.range !== undefined) return errorAnswer(400, "UNSUPPORTED");
     return bytesAnswer(200, found.manifest.bytes, {
       "Content-Type": found.manifest.mediaType,
-      "Docker-Content-Digest": found.digest,
-      ETag: `"${found.digest}"`,
+      ...(noDigestHeader === true ? {} : { "Docker-Content-Digest": found.digest, ETag: `"${found.digest}"` }),
     });
+  };
+
+  const signedBlob = (request: IncomingMessage, url: URL): Answer => {
+    const digest = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
+    const until = url.searchParams.get("X-Expires") ?? "";
+    const given = Buffer.from(url.searchParams.get("X-Signature") ?? "");
+    const right = Buffer.from(sign(`${digest} ${until}`));
+    if (given.length !== right.length || !timingSafeEqual(given, right) || Number(until) < Date.now())
+      return bytesAnswer(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>");
+    const content = parts.store.blob(digest);
+    if (content === undefined) return bytesAnswer(404, "<Error><Code>NoSuchKey</Code></Error>");
+    return bytesOf(content, { digest, headers: { ETag: `"${digest.slice(-32)}"` }, range: request.headers.range });
   };
 
   return {
     async registry(request, url) {
-      if (url.pathname === "/token")
+      if (url.pathname === "/token") {
+        const form = request.method === "POST" ? new URLSearchParams(await readText(request)) : undefined;
         return parts.gate.token({
           authorization: request.headers.authorization,
-          scopes: url.searchParams.getAll("scope").flatMap((text) => text.split(" ")),
+          scopes: (form ?? url.searchParams).getAll("scope").flatMap((text) => text.split(" ")),
+          ...(form === undefined ? {} : { form }),
         });
+      }
       if (url.pathname.startsWith("/files/")) return plainFile(parts.files, request, url);
+      if (url.pathname.startsWith("/artifacts-downloads/")) return signedBlob(request, url);
+      if (url.pathname === "/sign-in") return bytesAnswer(200, "<html>Sign in</html>", { "Content-Type": "text/html" });
       const [, repository, what, name = ""] = PLACE.exec(url.pathname) ?? [];
       const action = request.method === "GET" || request.method === "HEAD" ? "pull" : "push";
       const refusal = parts.gate.refuse({
@@ -104,32 +153,33 @@ export function createRoutes(parts: RoutesParts): Routes {
       return tags(parts, { repository, query: url.searchParams });
     },
     storage(request, url) {
-      const digest = url.pathname.replace(/^\/storage\//, "");
-      const until = url.searchParams.get("X-Expires") ?? "";
-      const given = Buffer.from(url.searchParams.get("X-Signature") ?? "");
-      const right = Buffer.from(sign(`${digest} ${until}`));
-      // object stores refuse a request that is both signed and authorized
+      // object stores refuse a request that is both signed and authorized, and a signature is for one method
       if (request.headers.authorization !== undefined)
         return bytesAnswer(400, "<Error><Code>InvalidArgument</Code></Error>");
-      if (given.length !== right.length || !timingSafeEqual(given, right) || Number(until) < Date.now())
-        return bytesAnswer(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>");
-      const content = parts.store.blob(digest);
-      if (content === undefined) return bytesAnswer(404, "<Error><Code>NoSuchKey</Code></Error>");
-      const { ranges = true } = parts.options();
-      return contentAnswer(content, {
-        headers: { ETag: `"${digest.slice(-32)}"` },
-        range: request.headers.range,
-        ranges,
-      });
+      if (url.pathname === "/limited") return bytesAnswer(429, "too many requests", { "Retry-After": "1" });
+      if (request.method !== "GET") return bytesAnswer(403, "<Error><Code>SignatureDoesNotMatch</Code></Error>");
+      return signedBlob(request, url);
     },
     kind(url) {
       if (url.pathname === "/token") return "token";
-      if (url.pathname.startsWith("/storage/")) return "blob";
+      if (/^\/(storage|artifacts-downloads)\//.test(url.pathname)) return "blob";
       if (url.pathname.startsWith("/files/")) return "file";
       const what = PLACE.exec(url.pathname)?.[2];
       return KINDS.find(([place]) => place === what)?.[1] ?? "other";
     },
   };
+}
+
+async function* whole(body: AsyncIterable<Uint8Array>, done: () => void): AsyncGenerator<Uint8Array> {
+  yield* body;
+  done();
+}
+
+async function readText(request: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  // the stream of a request without an encoding yields buffers
+  for await (const piece of request as AsyncIterable<Buffer>) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
 }
 
 async function putManifest(
@@ -184,7 +234,10 @@ function referrers(
   parts: RoutesParts,
   place: { readonly repository: string; readonly subject: string; readonly query: URLSearchParams },
 ): Answer {
-  if (parts.options().referrers === false) return errorAnswer(404, "UNSUPPORTED");
+  const { referrers: offered = true, quirks = {} } = parts.options();
+  if (quirks.referrers === "sign-in-page") return emptyAnswer(302, { Location: "/sign-in" });
+  if (quirks.referrers === "elsewhere-429") return emptyAnswer(303, { Location: `${parts.storageUrl()}/limited` });
+  if (!offered) return errorAnswer(404, "UNSUPPORTED");
   const wanted = place.query.get("artifactType");
   const manifests = [...parts.store.manifests(place.repository)].flatMap(([digest, { mediaType, bytes }]) => {
     const { subject, artifactType, config, annotations } = parseLoosely(bytes);

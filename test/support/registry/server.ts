@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Content } from "../content.ts";
-import type { Answer } from "./answer.ts";
+import { errorAnswer, type Answer } from "./answer.ts";
 import { createGate } from "./auth.ts";
 import { freshCounters, type RegistryCounters, type RegistryOptions, type RequestRecord } from "./options.ts";
+import { offencesOf } from "./offences.ts";
 import { createPacer } from "./pacing.ts";
 import { createRoutes } from "./routes.ts";
 import { createStore, type StoredManifest } from "./store.ts";
@@ -85,13 +86,21 @@ export async function startRegistry(
     concurrent += 1;
     mine.maxConcurrent = Math.max(mine.maxConcurrent, concurrent);
     if (atStorage && request.headers.authorization !== undefined) mine.leaks += 1;
+    const offences = offencesOf(request, { kind, atStorage, concurrent, options });
+    mine.offences = [...new Set([...mine.offences, ...offences])];
     response.once("close", () => {
       concurrent -= 1;
       if (!response.writableFinished) mine.aborted += 1;
     });
-    const answer = atStorage ? routes.storage(request, url) : await routes.registry(request, url);
+    const most = options.quirks?.mostAtOnce ?? Infinity;
+    const answer =
+      concurrent > most
+        ? errorAnswer(429, "TOOMANYREQUESTS", { "Retry-After": "1" })
+        : atStorage
+          ? routes.storage(request, url)
+          : await routes.registry(request, url);
     mine.statuses[answer.status] = (mine.statuses[answer.status] ?? 0) + 1;
-    if (answer.status === 307) mine.redirects += 1;
+    if ([302, 303, 307].includes(answer.status)) mine.redirects += 1;
     const { range } = request.headers;
     if (kept.length >= KEPT_RECORDS) kept.shift();
     kept.push({
