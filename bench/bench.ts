@@ -23,7 +23,7 @@ import {
 import { randomParallel, randomReads } from "./scenarios/random.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
 import { startup } from "./scenarios/startup.ts";
-import { tensor } from "./scenarios/tensor.ts";
+import { tensor as mountedTensor } from "./scenarios/tensor.ts";
 
 const SCENARIOS: readonly Scenario[] = [
   startup,
@@ -44,6 +44,7 @@ const SCENARIOS: readonly Scenario[] = [
   tableLimit,
   rasterWindow,
   rasterOverview,
+  mountedTensor,
   tensor,
   mmapTouches,
   warmRandom,
