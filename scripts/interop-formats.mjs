@@ -35,7 +35,10 @@ async function pythonTools({ toolsFolder, say }) {
 export async function formatsByOthers(interop) {
   const { reference, files, folder, env, check, skip } = interop;
   const obstacle = mountObstacle() ?? (hasProgram("python3") ? undefined : "no python3");
-  if (obstacle !== undefined) return skip("formats", obstacle);
+  if (obstacle !== undefined) {
+    skip("formats", obstacle);
+    return;
+  }
   const python = await pythonTools(interop);
   const point = folder.sub("mnt-formats");
   const mounted = await mountArtifact(reference, point, { env, flags: ["--no-cache"] });
