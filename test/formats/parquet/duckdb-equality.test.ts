@@ -170,7 +170,7 @@ test.skipIf(FIXTURES === undefined)(
     }
     expect(compared).toBeGreaterThanOrEqual(500);
   },
-  240_000,
+  600_000,
 );
 
 /** Small pages and row groups, with nulls, NaN and repeated values: every way of pruning has work. */
@@ -213,4 +213,4 @@ test("random conditions on a file with page index and bloom filters give the row
   let compared = 0;
   for (let round = 0; round < 15; round++) compared += await compare("prunable", { source, next });
   expect(compared).toBe(150);
-}, 240_000);
+}, 600_000);
