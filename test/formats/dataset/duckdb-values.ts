@@ -3,12 +3,21 @@ import { valuesOf } from "../../../src/formats/predicate/compare-columns.ts";
 import { domainOf, type Domain } from "../../../src/formats/predicate/domain.ts";
 import { instantOf, NANOSECONDS_PER_DAY, timeOf } from "../../../src/formats/predicate/instant.ts";
 
+/** How the rows of columns are read, made once for each: a column of bits or halves is widened as a whole. */
+export type Readers = WeakMap<Data, ReturnType<typeof valuesOf>>;
+
+interface Place {
+  readonly row: number;
+  readonly theirs: unknown;
+  readonly readers: Readers;
+}
+
 /**
  * Whether a value of ours is what DuckDB says in JSON (integers and decimals as text, floats as numbers, instants as text). Types
  * that DuckDB has no equal for (intervals, unions) are taken as equal.
  */
-export function isSame(data: Data, of: { readonly row: number; readonly theirs: unknown }): boolean {
-  const { row, theirs } = of;
+export function isSame(data: Data, of: Place): boolean {
+  const { row, theirs, readers } = of;
   const { type } = data;
   if (DataType.isNull(type) || !data.getValid(row)) return theirs === null;
   if (theirs === null) return false;
@@ -16,23 +25,25 @@ export function isSame(data: Data, of: { readonly row: number; readonly theirs: 
     const [names, fields] = [type.children.map((field) => field.name), theirs as Readonly<Record<string, unknown>>];
     return names.every((name, i) => {
       const child = data.children[i];
-      return child !== undefined && isSame(child, { row, theirs: fields[name] ?? null });
+      return child !== undefined && isSame(child, { row, theirs: fields[name] ?? null, readers });
     });
   }
   if (DataType.isList(type) || DataType.isLargeList(type) || DataType.isMap(type)) return isSameList(data, of);
   const domain = domainOf(type);
-  const value = valuesOf(data, data.length)(row);
+  const read = readers.get(data) ?? valuesOf(data, data.length);
+  readers.set(data, read);
+  const value = read(row);
   if (domain.kind === "opaque" || domain.kind === "nothing") return true;
   return value !== undefined && isSameScalar(domain, { value, theirs });
 }
 
-function isSameList(data: Data, of: { readonly row: number; readonly theirs: unknown }): boolean {
+function isSameList(data: Data, of: Place): boolean {
   const offsets = data.valueOffsets as Int32Array | BigInt64Array;
   const [start, end] = [Number(offsets[of.row]), Number(offsets[of.row + 1])];
   const items = of.theirs as readonly unknown[];
   const [child] = data.children;
   if (child === undefined || items.length !== end - start) return false;
-  return items.every((theirs, i) => isSame(child, { row: start + i, theirs }));
+  return items.every((theirs, i) => isSame(child, { row: start + i, theirs, readers: of.readers }));
 }
 
 function isSameScalar(

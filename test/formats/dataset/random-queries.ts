@@ -1,7 +1,7 @@
 import type { TableQuery, TableReader } from "../../../src/formats/table.ts";
 import { parsePredicate } from "../../../src/formats/predicate/parse-predicate.ts";
 import { pick, randomPredicate, type RandomColumn } from "../predicate/random-predicates.ts";
-import { isSame } from "./duckdb-values.ts";
+import { isSame, type Readers } from "./duckdb-values.ts";
 
 export interface RandomQuery {
   readonly columns: readonly string[];
@@ -49,6 +49,7 @@ export async function difference(
   of: { readonly query: RandomQuery; readonly theirs: readonly (readonly unknown[])[] },
 ): Promise<string | undefined> {
   const { query, theirs } = of;
+  const readers: Readers = new WeakMap();
   let row = 0;
   for await (const batch of reader.scan(await tableQueryOf(query))) {
     const names = batch.schema.fields.map((field) => field.name);
@@ -58,7 +59,7 @@ export async function difference(
       if (expected === undefined) return `row ${row} is one too many`;
       for (const [c, name] of names.entries()) {
         const data = batch.data.children[c];
-        if (data === undefined || !isSame(data, { row: i, theirs: expected[c] })) {
+        if (data === undefined || !isSame(data, { row: i, theirs: expected[c], readers })) {
           const ours = String(batch.getChildAt(c)?.get(i)).slice(0, 80);
           return `row ${row}, ${name}: ${ours} is not ${(JSON.stringify(expected[c]) ?? "").slice(0, 80)}`;
         }
