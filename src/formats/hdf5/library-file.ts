@@ -1,4 +1,5 @@
 import { RiffleError } from "../../errors.ts";
+import { latin1 } from "../binary.ts";
 import type { SyncReader } from "./sync-reader.ts";
 import type { LibraryType } from "./types.ts";
 
@@ -63,6 +64,10 @@ const EIO = 29;
 
 /** The library on a file that is read on demand: a node of its in-memory file system whose reads are those of `reader`. */
 export async function openLibrary(reader: SyncReader): Promise<LibraryFile> {
+  const magic = latin1(reader.read(0, Math.min(4, reader.size)));
+  if (magic.startsWith("CDF")) {
+    throw new RiffleError("unsupported", `the file is NetCDF classic (CDF-${magic.charCodeAt(3)}), not HDF5`);
+  }
   const { ready } = await import("h5wasm");
   // The package types its module by ambient names of the compiler's that are not published.
   const library = (await ready) as unknown as Library;

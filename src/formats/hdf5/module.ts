@@ -1,5 +1,4 @@
 import type { RangeSource } from "../../bytes/source.ts";
-import { RiffleError } from "../../errors.ts";
 import type { ArrayReader } from "../array.ts";
 import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
 import type { Answers, Hdf5Dataset } from "./protocol.ts";
@@ -60,25 +59,3 @@ async function array(source: RangeSource, options: FormatOptions = {}): Promise<
 
 /** HDF5 files, NetCDF-4 among them. */
 export const hdf5: FormatModule = { info, array };
-
-/** What begins with `CDF` and a version: not HDF5, though by the same name. */
-export const netcdfClassic: FormatModule = {
-  info: async (source: RangeSource, options: FormatOptions = {}): Promise<FileInfo> => ({
-    format: "netcdf-classic",
-    title: "NetCDF classic",
-    facts: { version: await classicVersion(source, options) },
-    notes: ["this is not HDF5: its arrays cannot be read"],
-  }),
-  array: async (source: RangeSource, options: FormatOptions = {}): Promise<ArrayReader> => {
-    const version = await classicVersion(source, options);
-    throw new RiffleError(
-      "unsupported",
-      `the file is NetCDF classic (${version}), not HDF5: its arrays cannot be read`,
-    );
-  },
-};
-
-async function classicVersion(source: RangeSource, options: FormatOptions): Promise<string> {
-  const head = await source.read({ start: 0, end: Math.min(4, source.size) }, { priority: "metadata", ...options });
-  return `CDF-${head[3] ?? 0}`;
-}
