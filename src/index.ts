@@ -17,6 +17,7 @@ export type { FormatFile, FormatReaders } from "./artifact/format-readers.ts";
 export type { ArrayBlock, ArrayInfo, ArrayMetadata, ArrayQuery, ArrayReader } from "./formats/array.ts";
 export type { Fact, FileInfo, FileSet, FormatName, FormatOptions, FormatReader, ReadPlan } from "./formats/format.ts";
 export type { FormatHint } from "./formats/formats.ts";
+export { SharedThreads } from "./formats/shared-threads.ts";
 export { encodeNpy } from "./formats/encode/npy.ts";
 export { encodePng, type PngOptions } from "./formats/encode/png.ts";
 export { encodeTiff, type TiffOptions } from "./formats/encode/tiff.ts";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { memorySource } from "../../src/bytes/source.ts";
 import {
+  createEngine,
   open,
   openArray,
   openRaster,
@@ -78,13 +79,19 @@ async function answer(readers: Readers, query: QueryTask["query"]): Promise<Omit
 
 // given by our own scenario
 const task = JSON.parse(process.argv[2] ?? "") as QueryTask;
+await using engine = await createEngine({ cacheDir: task.cacheDir });
+const { threads } = engine;
 const warm = memorySource("sha256:warm", new Uint8Array(readFileSync(task.warm)));
 await answer(
-  { table: () => openTable(warm), raster: () => openRaster(warm), array: () => openArray(warm) },
+  {
+    table: () => openTable(warm, { threads }),
+    raster: () => openRaster(warm, { threads }),
+    array: () => openArray(warm, { threads }),
+  },
   task.query.kind === "raster" ? { kind: "raster", window: [0, 0, 64, 64] } : task.query,
 );
 const begun = performance.now();
-await using artifact = await open(task.reference, { cacheDir: task.cacheDir });
+await using artifact = await open(task.reference, { engine });
 const { path } = task;
 const result = await answer(
   { table: () => artifact.table(path), raster: () => artifact.raster(path), array: () => artifact.array(path) },

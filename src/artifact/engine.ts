@@ -2,6 +2,7 @@ import { Limiter } from "../bytes/limiter.ts";
 import type { Cache } from "../cache/cache.ts";
 import { openCache } from "../cache/open-cache.ts";
 import { ByteBudget } from "../fetch/budget.ts";
+import { SharedThreads } from "../formats/shared-threads.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type Log = (level: LogLevel, message: string) => void;
@@ -13,6 +14,8 @@ export interface Engine extends AsyncDisposable {
   readonly limiter: Limiter;
   /** Bytes being received or read ahead, all artifacts together. */
   readonly budget: ByteBudget;
+  /** Of readers of formats, such as decoders. */
+  readonly threads: SharedThreads;
   /** What the cache may hold on disk. */
   readonly cacheBytes: number;
   close(): Promise<void>;
@@ -40,11 +43,15 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     log: (message) => options.log?.("warn", message),
     ...(options.cacheDir === undefined ? {} : { directory: options.cacheDir }),
   });
-  const close = (): Promise<void> => cache.close();
+  const threads = new SharedThreads();
+  const close = async (): Promise<void> => {
+    await Promise.all([cache.close(), threads.close()]);
+  };
   return {
     cache,
     limiter: new Limiter(REQUESTS_AT_ONCE, { reserve: DEMAND_RESERVE }),
     budget: new ByteBudget(BUDGET_BYTES),
+    threads,
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     close,
     [Symbol.asyncDispose]: close,

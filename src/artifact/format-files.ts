@@ -3,6 +3,7 @@ import type { RangeSource } from "../bytes/source.ts";
 import { RiffleError } from "../errors.ts";
 import type { FileSet, FormatOptions } from "../formats/format.ts";
 import type { FormatTarget, OpenFormatOptions } from "../formats/open.ts";
+import type { SharedThreads } from "../formats/shared-threads.ts";
 import { selectsFile, startSelection } from "../layers/globs.ts";
 
 /** A file whose bytes are given as they are asked for: nothing is guessed or read ahead. */
@@ -22,6 +23,7 @@ export interface FormatTree {
   source(path: string): PlannedSource;
   /** Of the layer that the file is; undefined where it is a part of one. */
   mediaType(path: string): string | undefined;
+  readonly threads: SharedThreads;
   /** The requests that ranges of a file of `size` bytes are sent as. */
   merge(ranges: readonly ByteRange[], size: number): readonly ByteRange[];
 }
@@ -58,7 +60,11 @@ export function formatFile(tree: FormatTree, path: string, options: FormatOption
     for (const source of opened.values()) source.release();
     opened.clear();
   };
-  return { target, options: { hint, merge: (ranges) => tree.merge(ranges, size), ...options }, close };
+  return {
+    target,
+    options: { hint, threads: tree.threads, merge: (ranges) => tree.merge(ranges, size), ...options },
+    close,
+  };
 }
 
 interface Wanted {

@@ -14,6 +14,7 @@ import {
   type FormatTarget,
   type OpenFormatOptions,
 } from "../formats/open.ts";
+import type { SharedThreads } from "../formats/shared-threads.ts";
 import type { RasterReader } from "../formats/raster.ts";
 import type { TableReader } from "../formats/table.ts";
 import type { TileReader } from "../formats/tiles.ts";
@@ -46,6 +47,7 @@ export interface FormatReaderParts {
   /** What the requests of this artifact are merged by. */
   readonly cost: CostModel;
   readonly nextHandle: () => number;
+  readonly threads: SharedThreads;
 }
 
 export function formatReaders(parts: FormatReaderParts): FormatReaders {
@@ -116,6 +118,7 @@ function formatTree(parts: FormatReaderParts): FormatTree {
   const { reference, tree, plan, cost } = parts;
   return {
     reference,
+    threads: parts.threads,
     kind: (path) => {
       const row = resolvePath(tree, path);
       if (row === undefined) return undefined;

@@ -101,7 +101,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
       const digest = digestOfRow(parts, row) ?? "";
       return artifactFile({ served, row, path: pathOf(tree, row), digest, size: served.liveSize(row), nextHandle });
     },
-    ...formatReaders({ reference: parts.reference, tree, plan, served, cost, nextHandle }),
+    ...formatReaders({ reference: parts.reference, tree, plan, served, cost, nextHandle, threads: engine.threads }),
     stats,
     errors: () => errors.text(),
     mounted: (facts) => {

@@ -78,10 +78,19 @@ function checkTrust(v1: string): void {
   if ((found.mode & 0o777) !== 0o700) chmodSync(v1, 0o700);
 }
 
-function checkVersion(v1: string): void {
+/** Whether a cache directory is there that this version wrote. Throws what reading it throws. */
+export function hasOurLayout(directory: string): boolean {
+  return readVersion(join(directory, "v1")) === LAYOUT_VERSION;
+}
+
+function readVersion(v1: string): string | undefined {
   const path = join(v1, "VERSION");
-  const text = existsSync(path) ? readFileSync(path, "utf8").slice(0, 32).trim() : undefined;
-  if (text === undefined) writeFileSync(path, `${LAYOUT_VERSION}\n`, { mode: 0o600 });
+  return existsSync(path) ? readFileSync(path, "utf8").slice(0, 32).trim() : undefined;
+}
+
+function checkVersion(v1: string): void {
+  const text = readVersion(v1);
+  if (text === undefined) writeFileSync(join(v1, "VERSION"), `${LAYOUT_VERSION}\n`, { mode: 0o600 });
   else if (text !== LAYOUT_VERSION)
     throw new RiffleError("disk", `cache directory ${v1} was written by another version of riffle (layout ${text})`, {
       hint: "name another with --cache-dir",

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { trustedRoot } from "./directory-status.ts";
+import { hasOurLayout } from "./directory.ts";
 
 /** Small documents that are kept beside the contents: manifests, and what a tag named when it was last asked for. */
 export interface Documents {
@@ -22,7 +23,7 @@ const NAME = /^[a-z0-9-]{1,160}$/;
 export function openDocuments(directory: string): Documents {
   const waiting = new Map<string, Uint8Array>();
   const place = (): string | undefined => {
-    const root = trustedRoot(directory);
+    const root = quietly(() => (hasOurLayout(directory) ? trustedRoot(directory) : undefined));
     return root === undefined ? undefined : join(root, "derived", "documents");
   };
   return {

@@ -3,8 +3,10 @@ import type { FileSet } from "./format.ts";
 import { FORMATS, type Format, type FormatHint } from "./formats.ts";
 import { isZarrDocument, type Probe } from "./magic.ts";
 
-/** What an index mostly fits in; later reads of it are then answered by the cache. */
+/** A file of this size is read whole; of larger ones that much at the end: what a footer mostly fits in. */
 export const PROBE_BYTES: number = 64 * 1024;
+/** What an index at the head mostly fits in, and what readers of such formats begin with: it is then in the cache. */
+const HEAD_PROBE_BYTES = 32 * 1024;
 
 const LONGEST_TYPE = 255;
 
@@ -33,7 +35,7 @@ async function look(
   const { wanted, ...how } = options;
   const { size } = source;
   const rangeOf = {
-    head: { start: 0, end: Math.min(size, PROBE_BYTES) },
+    head: { start: 0, end: size <= PROBE_BYTES ? size : HEAD_PROBE_BYTES },
     tail: { start: Math.max(0, size - PROBE_BYTES), end: size },
   };
   const ranges = wanted.map((end) => rangeOf[end]);
@@ -56,7 +58,7 @@ function verdict({ probe, ends }: Sight, likely: readonly Format[]): Format | un
 
 /**
  * What the content is; undefined when nothing fits. Magic decides; a hint only says which end to read first (one request of
- * 64 KiB when it is right; else both ends, in one round trip more) and counts alone, where the content does not contradict
+ * 32 or 64 KiB when it is right; else both ends, in one round trip more) and counts alone, where the content does not contradict
  * it, for formats without magic. Rejects only with what the source rejects with.
  */
 export async function detectFormat(

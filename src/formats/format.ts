@@ -3,6 +3,7 @@ import type { RangeSource, ReadOptions } from "../bytes/source.ts";
 import type { ArrayReader } from "./array.ts";
 import type { ExtentTable } from "./extents.ts";
 import type { RasterReader } from "./raster.ts";
+import type { SharedThreads } from "./shared-threads.ts";
 import type { TableReader } from "./table.ts";
 import type { TileReader } from "./tiles.ts";
 
@@ -66,6 +67,8 @@ export interface FormatOptions extends ReadOptions {
   readonly merge?: (ranges: readonly ByteRange[]) => readonly ByteRange[];
   /** The most bytes of an index, or of a decoded unit, that are held at once. Default 1 GiB for units, 256 MiB for an index. */
   readonly maxBytes?: number;
+  /** Threads to share with other readers; without them a reader has its own, which its `close` ends. */
+  readonly threads?: SharedThreads;
 }
 
 /** For people and programs: plain JSON values, in the order in which they are shown. */

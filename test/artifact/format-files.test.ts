@@ -1,3 +1,4 @@
+import { SharedThreads } from "../../src/formats/shared-threads.ts";
 import { describe, expect, test } from "vitest";
 import { memorySource } from "../../src/bytes/source.ts";
 import { formatFile, type FormatTree } from "../../src/artifact/format-files.ts";
@@ -17,6 +18,7 @@ function tree(): FormatTree & { readonly released: string[]; readonly merged: un
   const merged: unknown[] = [];
   return {
     reference: "oci:x",
+    threads: new SharedThreads(),
     released,
     merged,
     kind: (path) =>

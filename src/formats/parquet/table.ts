@@ -25,27 +25,31 @@ const MIN_DECODER_BYTES = 64 * 1024 * 1024;
 
 /**
  * Opens a Parquet file: its footer in one read or two. Columns come in Arrow's plain types (no dictionaries, no views, 32-bit offsets),
- * INT96 as timestamps. A batch is (a part of) a row group; batches are built in a thread that `close` ends.
+ * INT96 as timestamps. A batch is (a part of) a row group; batches are built in a thread, which `close` ends unless it is shared.
  */
 export async function parquetTable(source: RangeSource, options: FormatOptions = {}): Promise<TableReader> {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
-  const thread = new DecodeThread({
-    maxMemoryBytes: Math.max(MIN_DECODER_BYTES, Math.floor(maxBytes * DECODER_SHARE)),
-  });
+  const maxMemoryBytes = Math.max(MIN_DECODER_BYTES, Math.floor(maxBytes * DECODER_SHARE));
+  const make = (): DecodeThread => new DecodeThread({ maxMemoryBytes });
+  const shared = options.threads?.get(`parquet ${maxMemoryBytes}`, make);
+  const thread = shared ?? make();
   try {
     thread.warm();
     const footer = await readFooter(source, options);
     const metadata = parseMetadata(footer.bytes, source.size);
     const file = parquetFile(source, { footer, metadata, thread, maxBytes });
     const schema = withMetadata(await decodeSchema(file, options.signal), metadata.keyValues);
-    return reader({ ...file, schema }, options);
+    return reader(
+      { ...file, schema },
+      { ...options, end: async () => (shared === undefined ? thread.close() : undefined) },
+    );
   } catch (error) {
-    await thread.close();
+    if (shared === undefined) await thread.close();
     throw error;
   }
 }
 
-function reader(file: TypedFile, options: FormatOptions): TableReader {
+function reader(file: TypedFile, options: FormatOptions & { readonly end: () => Promise<void> }): TableReader {
   let closed = false;
   const open = (how: ReadOptions | undefined): ReadOptions => {
     if (closed) throw new RiffleError("closed", "this table was closed");
@@ -55,7 +59,7 @@ function reader(file: TypedFile, options: FormatOptions): TableReader {
   };
   const close = async (): Promise<void> => {
     closed = true;
-    await file.thread.close();
+    await options.end();
   };
   return {
     metadata: {
