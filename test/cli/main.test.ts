@@ -49,7 +49,7 @@ describe("failures", () => {
     ["a password alone", ["ls", "--password-stdin", "oci:x"], 2, /--username/],
     ["a reference that is none", ["ls", "a b"], 2, /not a reference/],
     ["a layout that is not there", ["ls", "oci:/nonexistent"], 3, /\/nonexistent/],
-    ["a later stage", ["table", "oci:x", "f", "--limit", "3"], 2, /not yet/],
+    ["a later stage", ["index", "build", "oci:x"], 2, /not yet/],
     ["nothing mounted there", ["unmount", "/nonexistent"], 3, /nonexistent/],
     ["nobody to ask", ["login", "localhost:1"], 2, /terminal/],
     ["a host that is none", ["login", "a/b"], 2, /not a host/],
