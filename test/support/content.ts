@@ -55,6 +55,19 @@ export function noiseStream(seed: number): NoiseStream {
   };
 }
 
+/** The last ones: a server that makes a pool for each small range would be what is measured. */
+const STREAMS = new Map<number, NoiseStream>();
+const MOST_STREAMS = 16;
+
+function keptStream(seed: number): NoiseStream {
+  const kept = STREAMS.get(seed);
+  if (kept !== undefined) return kept;
+  const stream = noiseStream(seed);
+  if (STREAMS.size >= MOST_STREAMS) STREAMS.clear();
+  STREAMS.set(seed, stream);
+  return stream;
+}
+
 /** One slice of `noiseStream(seed)`; for many slices keep the stream. */
 export function noise(seed: number, range: ByteRange): Uint8Array<ArrayBuffer> {
   return noiseStream(seed)(range);
@@ -73,7 +86,7 @@ export async function* streamContent(content: Content, range: ByteRange): AsyncG
   else if (content.kind === "file")
     yield* createReadStream(content.path, { start, end: end - 1, highWaterMark: 256 * 1024 });
   else {
-    const stream = noiseStream(content.seed);
+    const stream = keptStream(content.seed);
     for (let at = start; at < end; at += STEP_BYTES) yield stream({ start: at, end: Math.min(end, at + STEP_BYTES) });
   }
 }
