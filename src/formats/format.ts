@@ -1,11 +1,6 @@
 import type { ByteRange } from "../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../bytes/source.ts";
-import type { ArrayReader } from "./array.ts";
-import type { ExtentTable } from "./extents.ts";
-import type { RasterReader } from "./raster.ts";
 import type { SharedThreads } from "./shared-threads.ts";
-import type { TableReader } from "./table.ts";
-import type { TileReader } from "./tiles.ts";
 
 export type FormatName =
   | "parquet"
@@ -82,22 +77,4 @@ export interface FileInfo {
   readonly facts: { readonly [name: string]: Fact };
   /** Sentences: why a file is slow to read by ranges, what in it cannot be read. */
   readonly notes: readonly string[];
-}
-
-/** What one format can do. Everything heavy is imported inside these functions. */
-export interface FormatModule {
-  info(source: RangeSource, options?: FormatOptions): Promise<FileInfo>;
-  /** For the mount: cheap, in one or two requests, or an empty table. `options.maxBytes` bounds what is read for it. */
-  extents?(source: RangeSource, options?: FormatOptions): Promise<ExtentTable>;
-  table?(source: RangeSource, options?: FormatOptions): Promise<TableReader>;
-  raster?(source: RangeSource, options?: FormatOptions): Promise<RasterReader>;
-  array?(source: RangeSource, options?: FormatOptions): Promise<ArrayReader>;
-  /** For archives of tiles that are files of their own. */
-  tiles?(source: RangeSource, options?: FormatOptions): Promise<TileReader>;
-}
-
-/** The same for a format that is a directory (Zarr). */
-export interface DirectoryFormatModule {
-  info(files: FileSet, options?: FormatOptions): Promise<FileInfo>;
-  array(files: FileSet, options?: FormatOptions): Promise<ArrayReader>;
 }

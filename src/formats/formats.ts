@@ -1,4 +1,5 @@
-import type { DirectoryFormatModule, FormatModule, FormatName } from "./format.ts";
+import type { FormatName } from "./format.ts";
+import type { DirectoryFormatModule, FormatModule } from "./format-module.ts";
 import {
   endsWith,
   gribStart,

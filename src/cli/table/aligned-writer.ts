@@ -5,7 +5,7 @@ import { cellsOf } from "./cells.ts";
 import { isNumeric } from "./numeric-type.ts";
 import { cutToWidth, printable, textWidth } from "./text-width.ts";
 import type { ByteOutput } from "./text-buffer.ts";
-import type { TableWriter } from "./write-table.ts";
+import type { TableWriter } from "./table-writer.ts";
 
 export interface AlignedOptions {
   /** Of the terminal, in columns. Default 80. */

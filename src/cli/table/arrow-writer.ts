@@ -1,6 +1,6 @@
 import { AsyncByteQueue, RecordBatch, RecordBatchStreamWriter, type Schema } from "apache-arrow";
 import type { ByteOutput } from "./text-buffer.ts";
-import type { TableWriter } from "./write-table.ts";
+import type { TableWriter } from "./table-writer.ts";
 
 /** An Arrow IPC stream: the schema, dictionaries where they change, batches, the end mark. Values pass through as they are. */
 export function arrowWriter(output: ByteOutput, schema: Schema): TableWriter {

@@ -3,7 +3,7 @@ import { cellsOf } from "./cells.ts";
 import type { Cells } from "./scalar-cells.ts";
 import { batchData } from "./batch-data.ts";
 import { textBuffer, type ByteOutput } from "./text-buffer.ts";
-import type { TableWriter } from "./write-table.ts";
+import type { TableWriter } from "./table-writer.ts";
 
 /**
  * RFC 4180 with `\n` line ends, as every Unix tool writes it: always a header line; null is an empty field and the empty

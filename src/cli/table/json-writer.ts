@@ -3,7 +3,7 @@ import { batchData } from "./batch-data.ts";
 import { cellsOf, jsonText } from "./cells.ts";
 import type { Cells } from "./scalar-cells.ts";
 import { textBuffer, type ByteOutput } from "./text-buffer.ts";
-import type { TableWriter } from "./write-table.ts";
+import type { TableWriter } from "./table-writer.ts";
 
 /**
  * One JSON object a line. Integers and decimals are numbers with all of their digits, also beyond 2^53: a parser that

@@ -3,7 +3,7 @@ import { batchData } from "./batch-data.ts";
 import { cellsOf } from "./cells.ts";
 import { textBuffer, type ByteOutput } from "./text-buffer.ts";
 import { isNumeric } from "./numeric-type.ts";
-import type { TableWriter } from "./write-table.ts";
+import type { TableWriter } from "./table-writer.ts";
 
 /** A table as GitHub Flavored Markdown has it (section 4.10): numbers right-aligned, null an empty cell, line breaks as `<br>`. */
 export function markdownWriter(output: ByteOutput, schema: Schema): TableWriter {

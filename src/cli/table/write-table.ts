@@ -1,3 +1,4 @@
+import type { TableWriter } from "./table-writer.ts";
 import type { RecordBatch, Schema } from "apache-arrow";
 import { arrowWriter } from "./arrow-writer.ts";
 import { csvWriter } from "./csv-writer.ts";
@@ -17,13 +18,6 @@ export interface WriteTableOptions {
   /** Of every batch; it is what heads the output even when there is no batch. */
   readonly schema: Schema;
   readonly view?: AlignedOptions;
-}
-
-/** One form of output. `batch` answers false when it wants no more. */
-export interface TableWriter {
-  begin(): Promise<void>;
-  batch(batch: RecordBatch): Promise<boolean>;
-  end(): Promise<void>;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { rangeLength, type ByteRange } from "../../bytes/range.ts";
 import type { RangeSource } from "../../bytes/source.ts";
 import { extentTable, NO_EXTENTS, type Extent, type ExtentTable } from "../extents.ts";
-import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { tableColumns } from "../table-columns.ts";
 import { partsReader } from "./batches.ts";
 import { bufferRanges, type ColumnsOfBatch } from "./columns.ts";

@@ -1,4 +1,4 @@
-import type { FormatModule } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { tiffExtents } from "./extents.ts";
 import { tiffInfo } from "./info.ts";
 import { tiffRaster } from "./raster.ts";

@@ -2,11 +2,11 @@ import type { RecordBatch } from "apache-arrow";
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import type { FileSet, ReadPlan } from "../format.ts";
-import type { Predicate } from "../predicate/predicate.ts";
 import type { TableColumn, TableMetadata, TableQuery, TableReader } from "../table.ts";
 import { typeName } from "../predicate/domain.ts";
 import { datasetColumns, type DatasetColumns } from "./columns.ts";
 import { partitionField } from "./constant-column.ts";
+import type { DatasetFile } from "./dataset-file.ts";
 import { inFile } from "./file-error.ts";
 import { openAhead } from "./open-ahead.ts";
 import { canBeTrue, predicateWithin } from "./partition-predicate.ts";
@@ -20,14 +20,6 @@ export interface DatasetOptions {
   readonly open: (path: string, source: RangeSource) => Promise<TableReader>;
   /** The most files that are open or being opened at once. Default 4: their indexes are held in memory. */
   readonly concurrency?: number;
-}
-
-/** One file that a query has to look into. */
-export interface DatasetFile {
-  readonly path: string;
-  /** What is left of the predicate where the partition columns are constants. */
-  readonly where: Predicate | undefined;
-  readonly values: readonly (string | undefined)[];
 }
 
 /**

@@ -1,6 +1,6 @@
 import { abortError } from "../../errors.ts";
 import type { TableMetadata, TableReader } from "../table.ts";
-import type { DatasetFile } from "./dataset-reader.ts";
+import type { DatasetFile } from "./dataset-file.ts";
 
 export interface OpenAheadOptions {
   readonly open: (path: string) => Promise<TableReader>;

@@ -2,7 +2,8 @@ import { ColumnType } from "flatgeobuf/lib/mjs/flat-geobuf/column-type.js";
 import { GeometryType } from "flatgeobuf/lib/mjs/flat-geobuf/geometry-type.js";
 import { rangeLength } from "../../bytes/range.ts";
 import { extentTable } from "../extents.ts";
-import type { Fact, FileInfo, FormatModule } from "../format.ts";
+import type { Fact, FileInfo } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { readHeader, type FlatgeobufHeader } from "./header.ts";
 import { flatgeobufTable } from "./reader.ts";
 

@@ -4,7 +4,8 @@ import type { ArrayReader } from "../array.ts";
 import { numpyType, type ElementType } from "../element-type.ts";
 import { extentTable, type ExtentTable } from "../extents.ts";
 import { flatArrayReader, type FlatArray } from "../flat-array.ts";
-import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { readGgufHeader, type GgufHeader, type GgufTensor } from "./header.ts";
 
 /** More are counted, not listed. */

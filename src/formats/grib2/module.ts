@@ -1,6 +1,7 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import { extentTable, type Extent, type ExtentTable } from "../extents.ts";
-import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { walkMessages, type GribWalk } from "./messages.ts";
 
 /** Each is a round trip that waits for the one before: info is not worth more. */

@@ -1,6 +1,7 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import type { ArrayReader } from "../array.ts";
-import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import type { Answers, Hdf5Dataset } from "./protocol.ts";
 import { hdf5ArrayInfo, hdf5Reader } from "./reader.ts";
 import { hdf5Worker, type Hdf5Worker } from "./worker-client.ts";

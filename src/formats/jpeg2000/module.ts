@@ -1,7 +1,8 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { extentTable, NO_EXTENTS, type Extent, type ExtentTable } from "../extents.ts";
-import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { piecesOf, type Pieces } from "../pieces.ts";
 import { findCodestream } from "./boxes.ts";
 import { partsByTable, readCodestream, walkParts, type Codestream } from "./codestream.ts";

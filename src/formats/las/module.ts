@@ -1,6 +1,7 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import { extentTable, NO_EXTENTS, type Extent, type ExtentTable } from "../extents.ts";
-import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { readCopcInfo, readRootPage, type CopcInfo, type CopcNode } from "./copc.ts";
 import { crsOf } from "./crs.ts";
 import { readLasHeader, type LasHeader } from "./header.ts";

@@ -1,4 +1,5 @@
-import type { FileInfo, FormatModule } from "../format.ts";
+import type { FileInfo } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { tableColumns } from "../table-columns.ts";
 import { ndjsonTable, openNdjson } from "./reader.ts";
 

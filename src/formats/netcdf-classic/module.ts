@@ -1,6 +1,7 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import { extentTable, type Extent, type ExtentTable } from "../extents.ts";
-import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { readClassicHeader, type ClassicHeader, type ClassicVariable } from "./header.ts";
 
 const SHOWN_VARIABLES = 500;

@@ -2,7 +2,8 @@ import type { RangeSource } from "../../bytes/source.ts";
 import type { ArrayReader } from "../array.ts";
 import { extentTable, NO_EXTENTS, type ExtentTable } from "../extents.ts";
 import { flatArrayReader, type FlatArray } from "../flat-array.ts";
-import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { readHead } from "../head.ts";
 import { npyHeaderBytes, parseNpyHeader, type NpyArray } from "./header.ts";
 

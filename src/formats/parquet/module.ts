@@ -1,4 +1,4 @@
-import type { FormatModule } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { parquetExtents } from "./extents.ts";
 import { parquetInfo } from "./info.ts";
 

@@ -1,7 +1,8 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import type { ExtentTable } from "../extents.ts";
 import type { TileReader } from "../tiles.ts";
-import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 
 /** The package is loaded on first use. */
 export const pmtiles: FormatModule = {

@@ -2,7 +2,8 @@ import type { RangeSource } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { latin1, viewOf } from "../binary.ts";
 import { NO_EXTENTS } from "../extents.ts";
-import type { FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { startsWith } from "../magic.ts";
 import { parseSchemaPage, type Encoding, type SchemaRow } from "./schema.ts";
 

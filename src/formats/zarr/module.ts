@@ -1,7 +1,8 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import type { ArrayReader } from "../array.ts";
 import { NO_EXTENTS, type ExtentTable } from "../extents.ts";
-import type { DirectoryFormatModule, Fact, FileInfo, FileSet, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FileSet, FormatOptions } from "../format.ts";
+import type { DirectoryFormatModule, FormatModule } from "../format-module.ts";
 import { readHierarchy, type Hierarchy } from "./hierarchy.ts";
 import { zarrReader } from "./reader.ts";
 import { directoryStore } from "./store.ts";

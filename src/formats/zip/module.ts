@@ -1,7 +1,8 @@
 import type { RangeSource } from "../../bytes/source.ts";
 import { isRiffleError } from "../../errors.ts";
 import { extentTable, NO_EXTENTS, type Extent, type ExtentTable } from "../extents.ts";
-import type { Fact, FileInfo, FormatModule, FormatOptions } from "../format.ts";
+import type { Fact, FileInfo, FormatOptions } from "../format.ts";
+import type { FormatModule } from "../format-module.ts";
 import { readZipDirectory, type ZipMember } from "./directory.ts";
 import { methodName } from "./member.ts";
 
