@@ -1,13 +1,17 @@
+import { PAGE_BYTES } from "../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../bytes/source.ts";
 import { RiffleError } from "../errors.ts";
 import type { ArrayBlock, ArrayInfo, ArrayQuery, ArrayReader } from "./array.ts";
-import { JOIN_GAP_BYTES, planOf } from "./array-plan.ts";
 import { toLittleEndian, type ElementType } from "./element-type.ts";
 import { extentRanges, type ExtentTable } from "./extents.ts";
 import type { FormatName, FormatOptions, ReadPlan } from "./format.ts";
 import { ahead } from "./read-ahead.ts";
+import { readPlan } from "./read-plan.ts";
 import { parseSlice, slicedShape } from "./slice.ts";
 import { boxCost, boxElements, boxOf, boxRanges, gatherBox, splitBox, type Box, type Layout } from "./strided.ts";
+
+/** Elements less than this apart are one range: the cache holds pages, so bytes in between would come anyway. */
+const JOIN_GAP_BYTES = PAGE_BYTES;
 
 /** An array whose elements lie in one piece. */
 export interface FlatArray {
@@ -94,7 +98,7 @@ function locateSlice(flat: FlatArrays, query: ArrayQuery): Located {
 function planSlice({ array, box, gap }: Located, { indexBytes, options }: FlatArrays): ReadPlan {
   const found = boxElements(box) === 0 ? [] : (array.encoded ?? boxRanges(box, { layout: array.layout, gap }));
   const ranges = found.map((range) => ({ range, purpose: array.info.name === "" ? "elements" : array.info.name }));
-  return planOf({ ranges, indexBytes, pruned: [] }, options);
+  return readPlan({ ranges, indexBytes, pruned: [] }, options);
 }
 
 async function* scanSlice(

@@ -26,6 +26,7 @@ export function readPlan({ ranges, indexBytes, pruned = [] }: PlannedReads, opti
   };
 }
 
-function mergeByDefault(ranges: readonly ByteRange[]): readonly ByteRange[] {
+/** The requests for `ranges` where nobody knows better: the default of `FormatOptions.merge`. */
+export function mergeByDefault(ranges: readonly ByteRange[]): readonly ByteRange[] {
   return mergeRanges(ranges, GAP_BYTES).flatMap((range) => splitRange(range, PART_BYTES));
 }

@@ -5,7 +5,7 @@ import type { FormatOptions, ReadPlan } from "../format.ts";
 import type { RasterMetadata, RasterQuery, RasterReader, RasterWindow } from "../raster.ts";
 import { heldUnits } from "./extents.ts";
 import { readGeoTags } from "./georeference.ts";
-import { mergeByDefault } from "./merge.ts";
+import { mergeByDefault } from "../read-plan.ts";
 import { planView, type ViewPlan } from "./pieces.ts";
 import { readPyramid, type Level } from "./pyramid.ts";
 import { describe } from "./raster-metadata.ts";

@@ -2,7 +2,7 @@ import { mergeRanges, rangeLength, type ByteRange } from "../../bytes/range.ts";
 import type { RangeSource } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import type { ArrayBlock, ArrayInfo, ArrayQuery, ArrayReader } from "../array.ts";
-import { planOf } from "../array-plan.ts";
+import { readPlan } from "../read-plan.ts";
 import { NO_EXTENTS } from "../extents.ts";
 import { chooseArray, flatArrayReader } from "../flat-array.ts";
 import type { FormatOptions, ReadPlan } from "../format.ts";
@@ -177,7 +177,7 @@ async function planSlice(located: Located, reading: Hdf5Reading): Promise<ReadPl
     dataset.chunks === undefined ? [] : [{ what: "chunks", total: cellCount(whole, chunks), kept: touched }];
   const indexBytes = Math.max(reading.indexBytes, reading.worker.fetchedBytes());
   const ranges = (found ?? []).map((range) => ({ range, purpose: dataset.path }));
-  const plan = planOf({ ranges, indexBytes, pruned }, reading.options);
+  const plan = readPlan({ ranges, indexBytes, pruned }, reading.options);
   if (found !== undefined) return plan;
   const taken =
     dataset.chunks === undefined ? boxElements(box) : touched * chunks.reduce((product, length) => product * length, 1);

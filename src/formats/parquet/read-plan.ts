@@ -1,13 +1,11 @@
-import { mergeRanges, splitRange, type ByteRange } from "../../bytes/range.ts";
+import { mergeRanges, type ByteRange } from "../../bytes/range.ts";
 import type { ReadOptions } from "../../bytes/source.ts";
 import type { FormatOptions, ReadPlan } from "../format.ts";
+import { mergeByDefault } from "../read-plan.ts";
 import { columnReads } from "./column-read.ts";
 import { leafNode, type TypedFile } from "./parquet-file.ts";
 import { prune } from "./prune.ts";
 import type { ParquetQuery } from "./query.ts";
-
-const GAP_BYTES = 256 * 1024;
-const PART_BYTES = 8 * 1024 * 1024;
 
 interface Explain {
   readonly query: ParquetQuery;
@@ -31,7 +29,7 @@ export async function explain(file: TypedFile, { query, options, merge }: Explai
     }),
   );
   const plain = ranges.map(({ range }) => range);
-  const requests = (merge ?? mergeByGap)(plain);
+  const requests = (merge ?? mergeByDefault)(plain);
   const { tail, range: footer } = file.footer;
   const read = [...index, { start: footer.start, end: file.source.size }];
   return {
@@ -42,10 +40,6 @@ export async function explain(file: TypedFile, { query, options, merge }: Explai
     requests: requests.length,
     pruned,
   };
-}
-
-function mergeByGap(ranges: readonly ByteRange[]): readonly ByteRange[] {
-  return mergeRanges(ranges, GAP_BYTES).flatMap((range) => splitRange(range, PART_BYTES));
 }
 
 function total(ranges: readonly ByteRange[]): number {

@@ -1,7 +1,7 @@
 import type { ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import type { ArrayBlock, ArrayInfo, ArrayQuery, ArrayReader } from "../array.ts";
-import { planOf } from "../array-plan.ts";
+import { readPlan } from "../read-plan.ts";
 import { elementCount } from "../element-type.ts";
 import { chooseArray } from "../flat-array.ts";
 import type { Fact, FormatOptions, ReadPlan } from "../format.ts";
@@ -127,7 +127,7 @@ async function planSlice(
   }
   const total =
     elementCount(array.shape.map((length, axis) => Math.ceil(length / (layout.chunks[axis] ?? 1)))) ?? Infinity;
-  const plans = [...byFile.values()].map((ranges) => planOf({ ranges, indexBytes: 0, pruned: [] }, options));
+  const plans = [...byFile.values()].map((ranges) => readPlan({ ranges, indexBytes: 0, pruned: [] }, options));
   const sum = (of: (plan: ReadPlan) => number): number => plans.reduce((all, plan) => all + of(plan), 0);
   return {
     ranges: plans.flatMap(({ ranges }) => ranges),
