@@ -3,10 +3,8 @@ import type { FileSet } from "./format.ts";
 import { FORMATS, type Format, type FormatHint } from "./formats.ts";
 import { isZarrDocument, type Probe } from "./magic.ts";
 
-/** A file of this size is read whole; of larger ones that much at the end: what a footer mostly fits in. */
+/** What an index mostly fits in; later reads of it are then answered by the cache. A file of this size is read whole. */
 export const PROBE_BYTES: number = 64 * 1024;
-/** What an index at the head mostly fits in, and what readers of such formats begin with: it is then in the cache. */
-const HEAD_PROBE_BYTES = 32 * 1024;
 
 const LONGEST_TYPE = 255;
 
@@ -30,12 +28,12 @@ interface Sight {
 async function look(
   source: RangeSource,
   before: Sight,
-  options: ReadOptions & { wanted: readonly End[] },
+  options: ReadOptions & { readonly wanted: readonly End[]; readonly headBytes?: number | undefined },
 ): Promise<Sight> {
-  const { wanted, ...how } = options;
+  const { wanted, headBytes = PROBE_BYTES, ...how } = options;
   const { size } = source;
   const rangeOf = {
-    head: { start: 0, end: size <= PROBE_BYTES ? size : HEAD_PROBE_BYTES },
+    head: { start: 0, end: size <= PROBE_BYTES ? size : headBytes },
     tail: { start: Math.max(0, size - PROBE_BYTES), end: size },
   };
   const ranges = wanted.map((end) => rangeOf[end]);
@@ -58,7 +56,7 @@ function verdict({ probe, ends }: Sight, likely: readonly Format[]): Format | un
 
 /**
  * What the content is; undefined when nothing fits. Magic decides; a hint only says which end to read first (one request of
- * 32 or 64 KiB when it is right; else both ends, in one round trip more) and counts alone, where the content does not contradict
+ * 64 KiB, or what the format's reader begins with, when it is right; else both ends, in one round trip more) and counts alone, where the content does not contradict
  * it, for formats without magic. Rejects only with what the source rejects with.
  */
 export async function detectFormat(
@@ -72,7 +70,8 @@ export async function detectFormat(
     ends: new Set<End>(),
   };
   const first = source.size <= PROBE_BYTES ? "head" : likely[0]?.index;
-  const sight = await look(source, nothing, { ...options, wanted: first === undefined ? ["head", "tail"] : [first] });
+  const wanted: readonly End[] = first === undefined ? ["head", "tail"] : [first];
+  const sight = await look(source, nothing, { ...options, wanted, headBytes: likely[0]?.headBytes });
   const early = verdict(sight, likely);
   const missing = (["head", "tail"] as const).filter((end) => !sight.ends.has(end));
   if (early !== undefined || missing.length === 0) return early;

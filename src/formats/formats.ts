@@ -27,6 +27,8 @@ export interface Format {
   readonly title: string;
   /** Where its index lies: that end is read first when a hint points at this format, and must show its magic. */
   readonly index: "head" | "tail";
+  /** What its reader begins with, where that is less than detection reads of a head. */
+  readonly headBytes?: number;
   /** Whether the content is of this format, by magic; undefined where no bytes tell (CSV). An end may not have been read. */
   readonly matches?: (probe: Probe) => boolean;
   /** Whether the content does not contradict a hint: for formats without magic, and for zips that are too long to be told. */
@@ -42,6 +44,9 @@ export interface Format {
 }
 
 /** The one table. In this order content is asked: the narrower of two that both fit comes first. */
+/** Of the readers that know how little a header takes. */
+const HEAD_BYTES = 32 * 1024;
+
 export const FORMATS: readonly Format[] = [
   {
     name: "parquet",
@@ -59,6 +64,7 @@ export const FORMATS: readonly Format[] = [
     name: "tiff",
     title: "TIFF",
     index: "head",
+    headBytes: HEAD_BYTES,
     matches: ({ head }) => ["II*\0", "MM\0*", "II+\0", "MM\0+"].some((magic) => startsWith(head, magic)),
     mediaTypes: ["image/tiff"],
     extensions: [".tif", ".tiff", ".gtiff"],
@@ -87,6 +93,7 @@ export const FORMATS: readonly Format[] = [
     name: "npy",
     title: "NumPy array",
     index: "head",
+    headBytes: HEAD_BYTES,
     matches: ({ head }) => startsWith(head, "\x93NUMPY"),
     mediaTypes: ["application/x-npy", "application/vnd.numpy.npy"],
     extensions: [".npy"],
@@ -120,6 +127,7 @@ export const FORMATS: readonly Format[] = [
     name: "gguf",
     title: "GGUF",
     index: "head",
+    headBytes: HEAD_BYTES,
     matches: ({ head }) => startsWith(head, "GGUF"),
     mediaTypes: ["application/gguf", "application/x-gguf", "application/vnd.docker.ai.gguf.v3"],
     extensions: [".gguf"],
@@ -217,6 +225,7 @@ export const FORMATS: readonly Format[] = [
     name: "safetensors",
     title: "safetensors",
     index: "head",
+    headBytes: HEAD_BYTES,
     matches: isSafetensors,
     mediaTypes: ["application/vnd.safetensors", "application/x-safetensors", "application/safetensors"],
     extensions: [".safetensors"],

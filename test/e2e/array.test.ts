@@ -68,7 +68,7 @@ describe(".npy", () => {
     expect(plan).toMatchObject({ file: "a.npy", query: { slice: "60" }, requests: 1 });
     expect(plan.bytesNeeded).toBeGreaterThanOrEqual(SHAPE[1] * SHAPE[2] * 4);
     expect(plan.bytesNeeded).toBeLessThan(SHAPE[1] * SHAPE[2] * 4 + 1000);
-    expect(moved).toMatchObject({ blobRequests: 1, blobBytes: 64 * 1024 });
+    expect(moved).toMatchObject({ blobRequests: 1, blobBytes: 32 * 1024 });
   });
 });
 
@@ -78,7 +78,7 @@ describe("safetensors", () => {
     const start = tensors.length - 2 * TENSOR_BYTES;
     expect(code).toBe(0);
     expect(stdoutBytes.subarray(-TENSOR_BYTES).equals(tensors.subarray(start, start + TENSOR_BYTES))).toBe(true);
-    expect(moved.blobBytes).toBeLessThan(TENSOR_BYTES * 1.01 + 64 * 1024);
+    expect(moved.blobBytes).toBeLessThan(TENSOR_BYTES * 1.01 + 32 * 1024);
     expect(moved.blobRequests).toBeLessThanOrEqual(3);
   });
 

@@ -74,7 +74,7 @@ test("a reader plans what it moves, keeps its file, and lets it go", async () =>
     { requests: number; bytesFetched: number; bytesNeeded: number },
     ...{ requests: number; bytes: number }[],
   ];
-  expect(before).toEqual({ requests: 1, bytes: 65_536 });
+  expect(before).toEqual({ requests: 1, bytes: 32_768 });
   expect(sum).toBe(3_000_000);
   expect(after?.requests).toBe((before?.requests ?? 0) + plan.requests);
   expect((after?.bytes ?? 0) - (before?.bytes ?? 0)).toBeLessThanOrEqual(plan.bytesFetched);
