@@ -160,7 +160,8 @@ describe.skipIf(obstacle !== undefined)(
         (await home.sh(`cat ${place}/.oci/errors`)).stdout.toString().split("do not have that digest").length - 1;
       for (const times of [1, 2]) {
         await home.sh(`cat ${place}/a.bin >/dev/null`);
-        await expect.poll(errors, { timeout: 10_000 }).toBe(times);
+        // A reader that is still at it when the hash says no is refused too, and named.
+        await expect.poll(errors, { timeout: 10_000 }).toBeGreaterThanOrEqual(times);
       }
       const before = blobRequests();
       // longer than a content stays open without a reader
