@@ -100,7 +100,7 @@ describe.skipIf(obstacle !== undefined)(`a daemon${obstacle === undefined ? "" :
     expect(await inTime(["mount", reference, other])).toMatchObject({ code: 0 });
     const runtime = (await home.sh("ls runtime/riffle")).stdout.toString().trim().split("\n");
     expect(runtime).toHaveLength(2);
-    expect(await inTime(["unmount", "--all"])).toMatchObject({ code: 0 });
+    expect(await inTime(["unmount", other])).toMatchObject({ code: 0 });
   });
 
   test("that is stopped: status says hung, no command hangs, unmount ends it", async () => {
