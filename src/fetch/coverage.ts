@@ -2,6 +2,15 @@ import { overlaps, subtractRanges, type ByteRange } from "../bytes/range.ts";
 import type { Flight } from "./flight.ts";
 import type { PendingRead } from "./pending-read.ts";
 
+/** A part of a read that must be planned. */
+export interface Need {
+  readonly read: PendingRead;
+  readonly range: ByteRange;
+  readonly tries: number;
+  /** The cache said that it holds this and could not give it: ask the network whatever it says. */
+  readonly isForced: boolean;
+}
+
 /** Bytes that are coming, and what brings them. */
 export interface Cover {
   readonly range: ByteRange;
@@ -22,11 +31,7 @@ export function coverageOf(all: readonly Flight[]): readonly Cover[] {
 }
 
 /** Makes a read wait for what `flight` brings of it, inside both ranges; nothing when that is nothing. */
-export function waitFor(
-  flight: Flight,
-  need: { readonly read: PendingRead; readonly range: ByteRange; readonly tries: number },
-  within: readonly [ByteRange, ByteRange],
-): void {
+export function waitFor(flight: Flight, need: Need, within: readonly [ByteRange, ByteRange]): void {
   const { read, range, tries } = need;
   const start = Math.max(range.start, within[0].start, within[1].start);
   const end = Math.min(range.end, within[0].end, within[1].end);

@@ -6,7 +6,7 @@ import { RiffleError } from "../errors.ts";
 import { BlockPool } from "./block-pool.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { CostModel } from "./cost.ts";
-import { coverageOf, waitFor } from "./coverage.ts";
+import { coverageOf, waitFor, type Need } from "./coverage.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Flight, type Block, type FlightEvents, type Segment } from "./flight.ts";
 import { Landing, takeBlock } from "./landing.ts";
@@ -15,6 +15,7 @@ import type { PendingRead } from "./pending-read.ts";
 import { joinedParts, planParts, type PlannedPart, type WantedRange } from "./planner.ts";
 import { MAX_UNIT_BYTES } from "./extent-follower.ts";
 import type { Advice } from "./advice.ts";
+import { WholeAnswers } from "./whole-answers.ts";
 
 export interface FillerOptions {
   readonly source: StreamingSource;
@@ -32,15 +33,6 @@ export interface FillerOptions {
   readonly advised: () => void;
 }
 
-/** A part of a read that must be planned. */
-interface Need {
-  readonly read: PendingRead;
-  readonly range: ByteRange;
-  readonly tries: number;
-  /** The cache said that it holds this and could not give it: ask the network whatever it says. */
-  readonly isForced: boolean;
-}
-
 interface Wanted extends WantedRange {
   readonly need: Need | undefined;
 }
@@ -48,16 +40,8 @@ interface Wanted extends WantedRange {
 /** More than ever happens to a part (held and evicted, a failed guess, a registry that stops giving ranges), and an end. */
 const MAX_TRIES = 6;
 /** Units are few requests, not many: their pages at both ends count too. */
-const WHOLE_UNITS = {
-  splitBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES,
-  partBytes: MAX_UNIT_BYTES + 2 * PAGE_BYTES,
-} as const;
-/** A request with so little left is cheaper to end than to break: its connection would be lost. */
-const NEARLY_DONE_BYTES = 256 * 1024;
-/** What is left of a whole blob that is worth having at once, when no range can be had later. */
-const WORTH_FINISHING_BYTES = 8 * 1024 * 1024;
-/** Bytes of a whole blob that may be on their way to the cache; beyond it, what is not held was not kept. */
-const WRITE_LAG_BYTES = 32 * 1024 * 1024;
+const WHOLE_UNIT_BYTES = MAX_UNIT_BYTES + 2 * PAGE_BYTES;
+const WHOLE_UNITS = { splitBytes: WHOLE_UNIT_BYTES, partBytes: WHOLE_UNIT_BYTES } as const;
 
 /** Brings the missing pages of one blob: plans what is wanted, follows what is under way, answers who waits. */
 export class Filler {
@@ -65,17 +49,17 @@ export class Filler {
   readonly #dispatcher: Dispatcher;
   readonly #landing: Landing;
   readonly #pool = new BlockPool();
+  readonly #wholeAnswers: WholeAnswers;
   readonly #events: FlightEvents;
   #needs: Need[] = [];
   #isScheduled = false;
   #closed: RiffleError | undefined;
-  /** Requests that were answered with the whole blob. */
-  #wholeAnswers = 0;
 
   constructor(options: FillerOptions) {
     const { source, limiter, budget, limit, cost, now } = options;
     this.#options = options;
     this.#landing = new Landing(options.entry, { budget, pool: this.#pool });
+    this.#wholeAnswers = new WholeAnswers({ ...options, absent: (range) => this.#absent(range) });
     this.#events = {
       block: (flight, block) => this.#land(flight, block),
       segment: (segment) => this.#arrived(segment),
@@ -123,7 +107,7 @@ export class Filler {
     for (const flight of this.#dispatcher.flights()) {
       const { isSpeculative, handle: owner } = flight.options;
       if (!isSpeculative || owner !== handle || flight.segments.size > 0 || flight.isWhole) continue;
-      if (!isNearlyDone(flight)) this.#drop(flight);
+      if (!flight.isNearlyDone) this.#drop(flight);
     }
   }
 
@@ -274,34 +258,17 @@ export class Filler {
   #stopIfUnwanted(flight: Flight): void {
     const { isSpeculative } = flight.options;
     if (flight.segments.size > 0 || (isSpeculative && !flight.isWhole)) return;
-    const mayEnd = flight.isWhole ? this.#isWorthFinishing(flight) : isNearlyDone(flight);
+    const mayEnd = flight.isWhole ? this.#wholeAnswers.isWorthFinishing(flight) : flight.isNearlyDone;
     if (!mayEnd) this.#drop(flight);
-  }
-
-  /** Whether to take the rest of a whole blob that nobody waits for: when it is little, or all that this registry gives. */
-  #isWorthFinishing(flight: Flight): boolean {
-    if (this.#options.isFrugal) return false;
-    const isKept = this.#options.entry.heldBytes + WRITE_LAG_BYTES >= flight.received;
-    return isKept && (flight.remaining <= WORTH_FINISHING_BYTES || this.#wholeAnswers > 1);
   }
 
   /** A request for a range brings the whole blob: whoever waits for another part of it waits for this one. */
   #isWhole(flight: Flight): void {
     this.#dispatcher.isRangeless = true;
     const others = this.#dispatcher.flights().filter((other) => other !== flight && !other.controller.signal.aborted);
-    const further = others.find((other) => other.isWhole && this.#isBrought(flight, other.received));
-    if (further !== undefined) return this.#recall(flight);
-    this.#wholeAnswers += 1;
+    if (this.#wholeAnswers.isSpare(flight, others)) return this.#recall(flight);
     for (const other of others) if (!other.isRunning) this.#recall(other);
     this.#stopIfUnwanted(flight);
-  }
-
-  /** Whether what a flight is waited for is here, or still to come from a whole answer that has come to `received`. */
-  #isBrought({ segments }: Flight, received: number): boolean {
-    return [...segments].every(({ range: { start, end } }) => {
-      const passed = { start, end: Math.min(end, received) };
-      return start >= received || this.#absent(passed).length === 0;
-    });
   }
 
   /** Takes the reads off a flight, to be planned anew, and ends it. */
@@ -330,8 +297,4 @@ export class Filler {
       else this.abandon(read, error ?? new RiffleError("internal", "a request ended without its bytes"));
     }
   }
-}
-
-function isNearlyDone(flight: Flight): boolean {
-  return flight.received > flight.range.start && flight.remaining <= NEARLY_DONE_BYTES;
 }

@@ -39,6 +39,8 @@ export interface FlightOptions {
   readonly events: FlightEvents;
 }
 
+const NEARLY_DONE_BYTES = 256 * 1024;
+
 /** One request for a stretch of whole pages: gathers what arrives into blocks and gives it to the reads that wait for it. */
 export class Flight {
   readonly options: FlightOptions;
@@ -64,6 +66,11 @@ export class Flight {
 
   get remaining(): number {
     return this.range.end - this.received;
+  }
+
+  /** Whether it is cheaper to let it end than to break it off: its connection would be lost. */
+  get isNearlyDone(): boolean {
+    return this.received > this.range.start && this.remaining <= NEARLY_DONE_BYTES;
   }
 
   attach(read: PendingRead, range: ByteRange, tries: number): void {
