@@ -1,7 +1,7 @@
 import type { Artifact, Entry } from "../../artifact/artifact.ts";
 import { splitRange } from "../../bytes/range.ts";
 import { RiffleError } from "../../errors.ts";
-import { startSelection } from "../../layers/globs.ts";
+import { selectsFile, startSelection } from "../../layers/globs.ts";
 import type { Context, Run } from "../command.ts";
 import { openFor } from "../open.ts";
 import { createProgress } from "../progress.ts";
@@ -23,7 +23,7 @@ function wantedFiles(artifact: Artifact, words: readonly string[]): readonly Ent
   const wanted = new Set<Entry>();
   for (const word of words) {
     const isPattern = /[*?[]/.test(word) && artifact.entry(word) === undefined;
-    const named = isPattern ? files.filter(({ path }) => matches(word, path)) : below(files, entryAt(artifact, word));
+    const named = isPattern ? matching(files, word) : below(files, entryAt(artifact, word));
     if (isPattern && named.length === 0) {
       throw new RiffleError("not-found", `no file of ${artifact.reference} matches ${word}`, { facts: { path: word } });
     }
@@ -36,11 +36,9 @@ function below(files: readonly Entry[], { path, type }: Entry): readonly Entry[]
   return files.filter((file) => (type === "directory" ? isBelow(file.path, path) !== "no" : file.path === path));
 }
 
-function matches(pattern: string, path: string): boolean {
-  const steps = path.split("/");
-  let cursor = startSelection({ include: [pattern] });
-  for (const [i, step] of steps.entries()) cursor = cursor.step(step, i < steps.length - 1);
-  return cursor.selected;
+function matching(files: readonly Entry[], pattern: string): readonly Entry[] {
+  const selection = startSelection({ include: [pattern] });
+  return files.filter(({ path }) => selectsFile(selection, path));
 }
 
 async function fill(artifact: Artifact, files: readonly Entry[], context: Context): Promise<void> {
