@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { trustedRoot } from "./directory-status.ts";
 import { hasOurLayout } from "./directory.ts";
@@ -39,12 +39,22 @@ export function openDocuments(directory: string): Documents {
       if (folder === undefined || waiting.size === 0) return;
       quietly(() => {
         mkdirSync(folder, { recursive: true, mode: 0o700 });
-        for (const [name, bytes] of waiting) write(folder, name, bytes);
-        makeRoom(folder);
+        const news = [...waiting].filter(([name, bytes]) => !isKept(join(folder, name), bytes));
+        for (const [name, bytes] of news) write(folder, name, bytes);
+        if (news.length > 0) makeRoom(folder);
       });
       waiting.clear();
     },
   };
+}
+
+/** Whether the very document is there; then it counts as used now. */
+function isKept(path: string, bytes: Uint8Array): boolean {
+  const kept = quietly(() => readFileSync(path));
+  if (kept === undefined || Buffer.compare(kept, bytes) !== 0) return false;
+  const now = new Date();
+  utimesSync(path, now, now);
+  return true;
 }
 
 function write(folder: string, name: string, bytes: Uint8Array): void {
