@@ -1,7 +1,6 @@
 import { RiffleError } from "../errors.ts";
+import { endOfString, isJsonObject, type JsonObject } from "../oci/parse-json.ts";
 import { validUtf8 } from "./binary.ts";
-
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 export interface JsonLimits {
   /** Begins the messages. */
@@ -14,7 +13,6 @@ const MAX_DEPTH = 64;
 const MAX_VALUES = 4_000_000;
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 
@@ -34,10 +32,6 @@ export function parseHeaderJson(bytes: Uint8Array, { what }: JsonLimits): JsonOb
   }
   if (!isJsonObject(value)) throw new RiffleError("malformed", `${what} is not a JSON object`);
   return value;
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Whole numbers of 0 or more that a number holds exactly; undefined for anything else. */
@@ -83,13 +77,4 @@ function nameAt(bytes: Uint8Array, [start, end]: readonly [number, number]): str
   } catch {
     return text;
   }
-}
-
-function endOfString(bytes: Uint8Array, start: number): number {
-  for (let end = bytes.indexOf(QUOTE, start + 1); end >= 0; end = bytes.indexOf(QUOTE, end + 1)) {
-    let escapes = 0;
-    while (bytes[end - 1 - escapes] === BACKSLASH) escapes += 1;
-    if (escapes % 2 === 0) return end;
-  }
-  return bytes.length;
 }

@@ -23,8 +23,8 @@ function malformed(what: string, why: string, cause?: unknown): RiffleError {
   return new RiffleError("malformed", `${what} ${why}`, cause === undefined ? {} : { cause });
 }
 
-/** Where the string that opens at `start` closes: found by the native search, as strings are nearly all of a manifest. */
-function endOfString(bytes: Uint8Array, start: number): number {
+/** Where the string that opens at `start` closes, or the end of the bytes: found by the native search, as strings are nearly all of a manifest. */
+export function endOfString(bytes: Uint8Array, start: number): number {
   for (let end = bytes.indexOf(QUOTE, start + 1); end >= 0; end = bytes.indexOf(QUOTE, end + 1)) {
     let escapes = 0;
     while (bytes[end - 1 - escapes] === BACKSLASH) escapes += 1;

@@ -4,7 +4,8 @@ import { viewOf } from "../binary.ts";
 import { elementCount } from "../element-type.ts";
 import type { FormatOptions } from "../format.ts";
 import { readHead } from "../head.ts";
-import { isJsonObject, naturals, parseHeaderJson } from "../json-header.ts";
+import { isJsonObject } from "../../oci/parse-json.ts";
+import { naturals, parseHeaderJson } from "../json-header.ts";
 
 export interface Tensor {
   readonly name: string;

@@ -2,7 +2,7 @@ import { promisify } from "node:util";
 import { gunzip, unzip } from "node:zlib";
 import { isRiffleError, RiffleError } from "../../errors.ts";
 import { viewOf } from "../binary.ts";
-import type { JsonObject } from "../json-header.ts";
+import type { JsonObject } from "../../oci/parse-json.ts";
 import { bunzip2 } from "./bzip2.ts";
 import { checked, isChecksum } from "./checksums.ts";
 import { elementFilter } from "./filters.ts";

@@ -1,5 +1,5 @@
 import { RiffleError } from "../../errors.ts";
-import type { JsonObject } from "../json-header.ts";
+import type { JsonObject } from "../../oci/parse-json.ts";
 import { numpyType, toLittleEndian } from "../element-type.ts";
 
 type ByteFilter = (bytes: Uint8Array) => Uint8Array;

@@ -1,6 +1,6 @@
 import type { ReadOptions } from "../../bytes/source.ts";
 import { isRiffleError, RiffleError } from "../../errors.ts";
-import { isJsonObject, type JsonObject } from "../json-header.ts";
+import { isJsonObject, type JsonObject } from "../../oci/parse-json.ts";
 import { arrayOfV2, arrayOfV3, parseMetadata, type ZarrArray } from "./metadata.ts";
 import type { ZarrStore } from "./store.ts";
 

@@ -1,6 +1,7 @@
 import { RiffleError } from "../../errors.ts";
 import { elementCount } from "../element-type.ts";
-import { isJsonObject, naturals, parseHeaderJson, type JsonObject } from "../json-header.ts";
+import { isJsonObject, type JsonObject } from "../../oci/parse-json.ts";
+import { naturals, parseHeaderJson } from "../json-header.ts";
 import { namedOf, type NamedConfig } from "./named-config.ts";
 import { fillOf, type Fill } from "./fill.ts";
 import { pipelineOfV2, pipelineOfV3, type Pipeline } from "./pipeline.ts";

@@ -1,5 +1,5 @@
 import { RiffleError } from "../../errors.ts";
-import { isJsonObject, type JsonObject } from "../json-header.ts";
+import { isJsonObject, type JsonObject } from "../../oci/parse-json.ts";
 
 export interface NamedConfig {
   readonly name: string;

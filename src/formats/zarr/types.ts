@@ -1,6 +1,6 @@
 import { RiffleError } from "../../errors.ts";
 import { numpyType, type ElementType } from "../element-type.ts";
-import { isJsonObject } from "../json-header.ts";
+import { isJsonObject } from "../../oci/parse-json.ts";
 import { configOf } from "./named-config.ts";
 
 /** What a chunk holds: elements of one size, or texts (bytes, one character for each) of any length. */
