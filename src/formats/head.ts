@@ -1,8 +1,6 @@
 import type { RangeSource } from "../bytes/source.ts";
+import { HEAD_BYTES } from "./first-bytes.ts";
 import type { FormatOptions } from "./format.ts";
-
-/** The headers of some hundred tensors; less than a hundredth of what is read with them. */
-const HEAD_BYTES = 32 * 1024;
 
 /** The beginning of a file, as far as its index turned out to reach. */
 export interface Head {

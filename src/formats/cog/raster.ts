@@ -1,11 +1,11 @@
-import { mergeRanges, rangeLength, type ByteRange } from "../../bytes/range.ts";
+import type { ByteRange } from "../../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { extentRanges, extentTable } from "../extents.ts";
 import type { FormatOptions, ReadPlan } from "../format.ts";
 import type { RasterMetadata, RasterQuery, RasterReader, RasterWindow } from "../raster.ts";
 import { heldUnits } from "./extents.ts";
 import { readGeoTags } from "./georeference.ts";
-import { mergeByDefault } from "../read-plan.ts";
+import { readPlan } from "../read-plan.ts";
 import { planView, type ViewPlan } from "./pieces.ts";
 import { readPyramid, type Level } from "./pyramid.ts";
 import { describe } from "./raster-metadata.ts";
@@ -86,22 +86,13 @@ async function planOf(opened: Opened, query: RasterQuery): Promise<ReadPlan> {
       if (range !== undefined) ranges.push({ range, purpose: form.image.subfileType & 4 ? `mask ${what}` : what });
     }
   }
-  const needed = mergeRanges(ranges.map(({ range }) => range));
-  const requests = (opened.options.merge ?? mergeByDefault)(needed);
-  const index = opened.file.index.held;
-  const sum = (list: readonly ByteRange[]): number => list.reduce((total, range) => total + rangeLength(range), 0);
   const { levels, metadata } = opened;
-  return {
-    ranges,
-    bytesNeeded: sum(needed) + index,
-    bytesFetched: sum(requests) + index,
-    requests: requests.length,
-    pruned: [
-      { what: "resolutions", total: levels.length, kept: 1 },
-      { what: "bands", total: metadata.bands.length, kept: new Set(view.bands).size },
-      { what: "tiles or strips of the resolution", total: plan.unitsTotal, kept: plan.unitsKept },
-    ],
-  };
+  const pruned = [
+    { what: "resolutions", total: levels.length, kept: 1 },
+    { what: "bands", total: metadata.bands.length, kept: new Set(view.bands).size },
+    { what: "tiles or strips of the resolution", total: plan.unitsTotal, kept: plan.unitsKept },
+  ];
+  return readPlan({ ranges, indexBytes: opened.file.index.held, pruned }, opened.options);
 }
 
 async function* scanOf(
