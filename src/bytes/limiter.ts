@@ -48,13 +48,14 @@ export class Limiter {
     }
   }
 
-  #free(priority: Priority): boolean {
+  /** Whether a job of this priority would begin at once. */
+  hasRoom(priority: Priority): boolean {
     return this.#active < (priority === "prefetch" ? this.#limit - this.#reserve : this.#limit);
   }
 
   #acquire(priority: Priority, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(abortError(signal));
-    if (this.#free(priority)) {
+    if (this.hasRoom(priority)) {
       this.#active += 1;
       return Promise.resolve();
     }
@@ -78,7 +79,7 @@ export class Limiter {
   #next(): void {
     for (const priority of ORDER) {
       for (const waiter of this.#queues[priority]) {
-        if (!this.#free(priority)) return;
+        if (!this.hasRoom(priority)) return;
         this.#queues[priority].delete(waiter);
         this.#active += 1;
         waiter.start();

@@ -127,11 +127,11 @@ export class UnitLife implements DescriptorOwner {
     return this.#options.window.wasUsed();
   }
 
-  /** Takes in what was appended since the last look. */
-  readTail(): void {
+  /** Takes in what was appended since the last look; `logBytes` is the log's length where that was asked for just now. */
+  readTail(logBytes?: number): void {
     const held = this.files();
     if (held === undefined || this.#torn) return;
-    const size = fstatSync(held.log).size;
+    const size = logBytes ?? fstatSync(held.log).size;
     if (size === this.#seen + this.#own) {
       this.#seen = size;
       this.#own = 0;
@@ -182,7 +182,7 @@ export class UnitLife implements DescriptorOwner {
       this.end();
       return "gone";
     }
-    this.readTail();
+    this.readTail(log.size);
     if (this.#over) return "gone";
     return this.#torn || (log.size - this.#seen) % RECORD_BYTES > 0 ? "torn" : "sound";
   }

@@ -4,7 +4,7 @@ import { checkRange, type ByteSink, type ReadOptions, type StreamingSource } fro
 import { abortError, RiffleError } from "../errors.ts";
 import { checkAnswer, longBody, shortBody, type Asked } from "./answer.ts";
 import type { Authorizer, HttpClient, HttpMeter, HttpResponse } from "./http.ts";
-import { BlobLocation } from "./location.ts";
+import { BlobLocation, type BlobHabits } from "./location.ts";
 import type { FetchLog } from "./log.ts";
 import { isRedirect, MAX_HOPS, redirectTarget } from "./redirect.ts";
 import { withRetries, type RetryMeter, type RetryOptions } from "./retry.ts";
@@ -23,6 +23,8 @@ export interface BlobTarget extends RetryOptions {
   readonly log?: FetchLog;
   readonly firstByteTimeoutMs?: number;
   readonly stallTimeoutMs?: number;
+  /** Shared by the blobs of one registry. */
+  readonly habits?: BlobHabits;
 }
 
 /** Requests at once of one `readMany`. */
@@ -51,7 +53,7 @@ class BlobSource implements StreamingSource {
     this.id = target.id;
     this.size = target.size;
     this.#target = target;
-    this.#location = new BlobLocation(target.url, target.now ?? Date.now);
+    this.#location = new BlobLocation(target.url, { now: target.now ?? Date.now, habits: target.habits });
   }
 
   async read(range: ByteRange, options: ReadOptions = {}): Promise<Uint8Array> {
@@ -138,7 +140,7 @@ class BlobSource implements StreamingSource {
     let end = 0;
     try {
       const kind = checkAnswer(response, asked, now());
-      this.#location.remember(url);
+      this.#location.remember(url, kind);
       offset = kind === "whole" ? 0 : range.start;
       end = kind === "whole" ? this.size : range.end;
       await response.each((bytes) => {

@@ -131,7 +131,8 @@ export class Dispatcher {
 
   /** Waits for a slot of the process; a promotion meanwhile means to queue again, further up. */
   async #admit(flight: Flight): Promise<void> {
-    for (;;) {
+    const { limiter } = this.#options;
+    while (!limiter.hasRoom(flight.priority)) {
       const wait = new AbortController();
       this.#waits.set(flight, wait);
       let hasBegun = false;
@@ -141,11 +142,12 @@ export class Dispatcher {
         return this.#stream(flight);
       };
       try {
-        return await this.#options.limiter.run(job, { priority: flight.priority, signal: wait.signal });
+        return await limiter.run(job, { priority: flight.priority, signal: wait.signal });
       } catch (error) {
         if (hasBegun || flight.controller.signal.aborted || !wait.signal.aborted) throw error;
       }
     }
+    await limiter.run(() => this.#stream(flight), { priority: flight.priority });
   }
 
   async #stream(flight: Flight): Promise<void> {

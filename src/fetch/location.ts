@@ -2,20 +2,31 @@ import { abortError } from "../errors.ts";
 import { urlExpiry } from "./redirect.ts";
 
 /**
+ * What the blobs of one registry have in common, as far as answers have told: true when it gives ranges itself, false when
+ * it redirects or gives whole blobs.
+ */
+export interface BlobHabits {
+  givesRanges: boolean | undefined;
+}
+
+/**
  * Where a blob's bytes are had from, as far as it is known: the registry itself, or the place that it last redirected to,
- * until that URL's life ends. While it is not known one request finds out, and the others wait for its answer's headers:
- * eight readers of an expired URL must not ask the registry eight times.
+ * until that URL's life ends. While it is not known one request finds out, and, where the registry's habits are to
+ * redirect, the others wait for its answer's headers: eight readers of an expired URL must not ask the registry eight
+ * times. Elsewhere they do not wait: that would be a round trip for nothing.
  */
 export class BlobLocation {
   readonly #registry: URL;
   readonly #now: () => number;
+  readonly #habits: BlobHabits;
   #final: { readonly url: URL; readonly expires: number } | undefined;
   #isDirect = false;
   #search: Promise<void> | undefined;
 
-  constructor(registry: URL, now: () => number) {
+  constructor(registry: URL, options: { readonly now: () => number; readonly habits: BlobHabits | undefined }) {
     this.#registry = registry;
-    this.#now = now;
+    this.#now = options.now;
+    this.#habits = options.habits ?? { givesRanges: undefined };
   }
 
   get registry(): URL {
@@ -27,6 +38,7 @@ export class BlobLocation {
     while (this.#known() === undefined) {
       if (signal.aborted) throw abortError(signal);
       if (this.#search === undefined) return { url: this.#registry, found: this.#beginSearch() };
+      if (this.#habits.givesRanges !== false) return { url: this.#registry };
       await unlessAborted(this.#search, signal);
     }
     return { url: this.#known() ?? this.#registry };
@@ -47,9 +59,10 @@ export class BlobLocation {
     };
   }
 
-  /** `url` gave the bytes. */
-  remember(url: URL): void {
+  /** `url` gave a part of the blob, or all of it where a part was asked for. */
+  remember(url: URL, kind: "part" | "whole"): void {
     this.#isDirect = url.href === this.#registry.href;
+    this.#habits.givesRanges = this.#isDirect && kind === "part";
     if (this.#isDirect || this.#final?.url.href === url.href) return;
     this.#final = { url, expires: urlExpiry(url, this.#now()) };
   }

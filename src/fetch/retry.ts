@@ -77,10 +77,10 @@ export async function withRetries(
   const now = options.now ?? Date.now;
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const controller = new AbortController();
-  const late = new RiffleError("timeout", `${what} did not arrive within ${timeoutMs / 1000} s`, {
-    facts: { timeoutMs },
-  });
-  const timer = setTimeout(() => controller.abort(late), timeoutMs);
+  // Made when it is needed: a stack for each request costs more than most of what is done for one.
+  const late = (): RiffleError =>
+    new RiffleError("timeout", `${what} did not arrive within ${timeoutMs / 1000} s`, { facts: { timeoutMs } });
+  const timer = setTimeout(() => controller.abort(late()), timeoutMs);
   const leave = (): void => controller.abort(abortError(outer));
   outer?.addEventListener("abort", leave, { once: true });
   let deadline = now() + timeoutMs;
@@ -92,7 +92,7 @@ export async function withRetries(
   /** What ended the wait from outside, if something did. */
   const ended = (): unknown => {
     if (outer?.aborted === true) return abortError(outer);
-    return controller.signal.aborted ? (last ?? late) : undefined;
+    return controller.signal.aborted ? (last ?? controller.signal.reason) : undefined;
   };
   try {
     for (let failures = 0; ;) {

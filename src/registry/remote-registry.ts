@@ -3,6 +3,7 @@ import { SingleFlight } from "../bytes/flight.ts";
 import type { ReadOptions, StreamingSource } from "../bytes/source.ts";
 import { isRiffleError, RiffleError } from "../errors.ts";
 import { blobSource } from "../fetch/blob.ts";
+import type { BlobHabits } from "../fetch/location.ts";
 import type { FetchLog } from "../fetch/log.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Manifest } from "../oci/manifest.ts";
@@ -34,6 +35,7 @@ export class RemoteRegistry implements Registry {
   readonly #options: RemoteRegistryOptions;
   readonly #documents = new KeptDocuments();
   readonly #flights = new SingleFlight<string, Uint8Array>();
+  readonly #habits: BlobHabits = { givesRanges: undefined };
   #hasReferrersApi = true;
 
   constructor(name: RegistryReference, options: RemoteRegistryOptions) {
@@ -109,7 +111,7 @@ export class RemoteRegistry implements Registry {
     return deferredSource({ id: digest, size }, async (signal) => {
       const base = await this.#options.endpoint.base(signal);
       const url = new URL(`v2/${this.#name.repository}/blobs/${digest}`, base);
-      return blobSource({ ...this.#options, url, id: digest, size });
+      return blobSource({ ...this.#options, url, id: digest, size, habits: this.#habits });
     });
   }
 

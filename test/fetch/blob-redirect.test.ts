@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
+import type { StreamingSource } from "../../src/bytes/source.ts";
+import type { BlobHabits } from "../../src/fetch/location.ts";
 import { anonymous } from "../support/counting-meter.ts";
+import type { Seen } from "../support/range-server.ts";
 import { blobOf, raw, serve, slice } from "../support/served-blob.ts";
 
 test("a redirect is followed without credentials, and its target asked directly until it expires", async () => {
@@ -19,15 +22,39 @@ test("a redirect is followed without credentials, and its target asked directly 
   expect(registry.seen).toHaveLength(2);
 });
 
-test("readers that start together ask the registry once for the place", async () => {
+const bursts: readonly { readonly registry: string; readonly habits: BlobHabits; readonly asked: number }[] = [
+  { registry: "that redirects", habits: { givesRanges: false }, asked: 1 },
+  { registry: "not known yet", habits: { givesRanges: undefined }, asked: 8 },
+];
+
+test.each(bursts)("readers that start together ask a registry $registry $asked times", async ({ habits, asked }) => {
   const store = await serve();
   const registry = await serve({
     latencyMs: 5,
     handle: (seen) => raw(seen, 302, { location: `http://${store.url.host}/data` }),
   });
-  const blob = blobOf(registry);
+  const burst = async (blob: StreamingSource): Promise<void> => {
+    await Promise.all(Array.from({ length: 8 }, (_, i) => blob.read({ start: i * 1000, end: i * 1000 + 10 })));
+  };
+  await burst(blobOf(registry, { habits }));
+  expect([registry.seen.length, store.seen.length]).toEqual([asked, 8]);
+  // What the first blob taught serves the next.
+  await burst(blobOf(registry, { habits }));
+  expect([registry.seen.length, store.seen.length]).toEqual([asked + 1, 16]);
+});
+
+test("a registry that gives ranges itself is not waited for: the first reads of a blob go out together", async () => {
+  const held: Seen[] = [];
+  // Answers nobody before all have asked.
+  const registry = await serve({
+    handle: (seen) => {
+      held.push(seen);
+      if (held.length === 8) for (const one of held) one.serve();
+    },
+  });
+  const blob = blobOf(registry, { habits: { givesRanges: true } });
   await Promise.all(Array.from({ length: 8 }, (_, i) => blob.read({ start: i * 1000, end: i * 1000 + 10 })));
-  expect([registry.seen.length, store.seen.length]).toEqual([1, 8]);
+  expect(registry.seen).toHaveLength(8);
 });
 
 test("a relative redirect keeps the registry's credentials", async () => {
