@@ -1,7 +1,6 @@
 import type { ByteRange } from "../bytes/range.ts";
 import type { CacheEntry } from "../cache/cache.ts";
 import type { CachedSource } from "../fetch/cached-source.ts";
-import type { FormatName } from "../formats/format.ts";
 import { FORMATS, type Format, type FormatHint, type Probe } from "../formats/formats.ts";
 import { unitFormat, type ExtentTables } from "./extent-tables.ts";
 
@@ -14,8 +13,6 @@ export interface ContentExtentsParts {
 /** Less of a file's start or end than this may not show its magic. */
 const MIN_MAGIC_BYTES = 8;
 const NOTHING = new Uint8Array(0);
-/** What the modules of these formats read first (`HEAD_BYTES`, `TAIL_BYTES`); programs begin there too, at once. */
-const FIRST_READ_BYTES: Partial<Readonly<Record<FormatName, number>>> = { tiff: 32 * 1024, parquet: 64 * 1024 };
 
 /**
  * Gives a content the units of its format. By name or media type when it is first named, by magic when a first read happens to
@@ -69,7 +66,7 @@ export class ContentExtents {
     this.#settle();
     const { source, tables } = this.#parts;
     const { signal } = this.#controller;
-    const bytes = tables.has(source.id) ? undefined : FIRST_READ_BYTES[format.name];
+    const bytes = tables.has(source.id) ? undefined : format.firstBytes;
     if (bytes !== undefined) {
       // Asked for before the module is loaded, so that the program's own first read waits for the same request.
       const start = format.index === "head" ? 0 : Math.max(0, source.size - bytes);

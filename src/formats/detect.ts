@@ -1,10 +1,11 @@
 import type { RangeSource, ReadOptions } from "../bytes/source.ts";
+import { TAIL_BYTES } from "./first-bytes.ts";
 import type { FileSet } from "./format.ts";
 import { FORMATS, type Format, type FormatHint } from "./formats.ts";
 import { isZarrDocument, type Probe } from "./magic.ts";
 
-/** What an index mostly fits in; later reads of it are then answered by the cache. A file of this size is read whole. */
-export const PROBE_BYTES: number = 64 * 1024;
+/** What is read of an end of which nothing is known, the larger of what readers begin with. A file of this size is read whole. */
+export const PROBE_BYTES: number = TAIL_BYTES;
 
 const LONGEST_TYPE = 255;
 
@@ -28,13 +29,13 @@ interface Sight {
 async function look(
   source: RangeSource,
   before: Sight,
-  options: ReadOptions & { readonly wanted: readonly End[]; readonly headBytes?: number | undefined },
+  options: ReadOptions & { readonly wanted: readonly End[]; readonly firstBytes?: number | undefined },
 ): Promise<Sight> {
-  const { wanted, headBytes = PROBE_BYTES, ...how } = options;
+  const { wanted, firstBytes = PROBE_BYTES, ...how } = options;
   const { size } = source;
   const rangeOf = {
-    head: { start: 0, end: size <= PROBE_BYTES ? size : headBytes },
-    tail: { start: Math.max(0, size - PROBE_BYTES), end: size },
+    head: { start: 0, end: size <= PROBE_BYTES ? size : firstBytes },
+    tail: { start: Math.max(0, size - firstBytes), end: size },
   };
   const ranges = wanted.map((end) => rangeOf[end]);
   const found = await source.readMany(ranges, { priority: "metadata", ...how });
@@ -56,8 +57,8 @@ function verdict({ probe, ends }: Sight, likely: readonly Format[]): Format | un
 
 /**
  * What the content is; undefined when nothing fits. Magic decides; a hint only says which end to read first (one request of
- * 64 KiB, or what the format's reader begins with, when it is right; else both ends, in one round trip more) and counts alone, where the content does not contradict
- * it, for formats without magic. Rejects only with what the source rejects with.
+ * 64 KiB, or of what the format's reader begins with, when it is right; else both ends, in one round trip more) and counts alone,
+ * where the content does not contradict it, for formats without magic. Rejects only with what the source rejects with.
  */
 export async function detectFormat(
   source: RangeSource,
@@ -71,7 +72,7 @@ export async function detectFormat(
   };
   const first = source.size <= PROBE_BYTES ? "head" : likely[0]?.index;
   const wanted: readonly End[] = first === undefined ? ["head", "tail"] : [first];
-  const sight = await look(source, nothing, { ...options, wanted, headBytes: likely[0]?.headBytes });
+  const sight = await look(source, nothing, { ...options, wanted, firstBytes: likely[0]?.firstBytes });
   const early = verdict(sight, likely);
   const missing = (["head", "tail"] as const).filter((end) => !sight.ends.has(end));
   if (early !== undefined || missing.length === 0) return early;

@@ -1,3 +1,4 @@
+import { HEAD_BYTES, TAIL_BYTES } from "./first-bytes.ts";
 import type { FormatName } from "./format.ts";
 import type { DirectoryFormatModule, FormatModule } from "./format-module.ts";
 import {
@@ -27,8 +28,8 @@ export interface Format {
   readonly title: string;
   /** Where its index lies: that end is read first when a hint points at this format, and must show its magic. */
   readonly index: "head" | "tail";
-  /** What its reader begins with, where that is less than detection reads of a head. */
-  readonly headBytes?: number;
+  /** What its reader, and most programs, read first of that end: worth asking for before anything else is known. */
+  readonly firstBytes?: number;
   /** Whether the content is of this format, by magic; undefined where no bytes tell (CSV). An end may not have been read. */
   readonly matches?: (probe: Probe) => boolean;
   /** Whether the content does not contradict a hint: for formats without magic, and for zips that are too long to be told. */
@@ -44,14 +45,12 @@ export interface Format {
 }
 
 /** The one table. In this order content is asked: the narrower of two that both fit comes first. */
-/** Of the readers that know how little a header takes. */
-const HEAD_BYTES = 32 * 1024;
-
 export const FORMATS: readonly Format[] = [
   {
     name: "parquet",
     title: "Apache Parquet",
     index: "tail",
+    firstBytes: TAIL_BYTES,
     // PARE: with an encrypted footer. A file that lost one end is still of this format, and its reader says what is wrong.
     matches: ({ head, tail }) =>
       ["PAR1", "PARE"].some((magic) => startsWith(head, magic) || (tail.length >= 8 && endsWith(tail, magic))),
@@ -64,7 +63,7 @@ export const FORMATS: readonly Format[] = [
     name: "tiff",
     title: "TIFF",
     index: "head",
-    headBytes: HEAD_BYTES,
+    firstBytes: HEAD_BYTES,
     matches: ({ head }) => ["II*\0", "MM\0*", "II+\0", "MM\0+"].some((magic) => startsWith(head, magic)),
     mediaTypes: ["image/tiff"],
     extensions: [".tif", ".tiff", ".gtiff"],
@@ -93,7 +92,7 @@ export const FORMATS: readonly Format[] = [
     name: "npy",
     title: "NumPy array",
     index: "head",
-    headBytes: HEAD_BYTES,
+    firstBytes: HEAD_BYTES,
     matches: ({ head }) => startsWith(head, "\x93NUMPY"),
     mediaTypes: ["application/x-npy", "application/vnd.numpy.npy"],
     extensions: [".npy"],
@@ -127,7 +126,7 @@ export const FORMATS: readonly Format[] = [
     name: "gguf",
     title: "GGUF",
     index: "head",
-    headBytes: HEAD_BYTES,
+    firstBytes: HEAD_BYTES,
     matches: ({ head }) => startsWith(head, "GGUF"),
     mediaTypes: ["application/gguf", "application/x-gguf", "application/vnd.docker.ai.gguf.v3"],
     extensions: [".gguf"],
@@ -225,7 +224,7 @@ export const FORMATS: readonly Format[] = [
     name: "safetensors",
     title: "safetensors",
     index: "head",
-    headBytes: HEAD_BYTES,
+    firstBytes: HEAD_BYTES,
     matches: isSafetensors,
     mediaTypes: ["application/vnd.safetensors", "application/x-safetensors", "application/safetensors"],
     extensions: [".safetensors"],

@@ -1,11 +1,10 @@
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { latin1, viewOf } from "../binary.ts";
+import { TAIL_BYTES } from "../first-bytes.ts";
 import { flatTable, flatVector, rootTable, type FlatTable } from "../flatbuffer.ts";
 import { parseSchema, type ArrowSchema } from "./schema.ts";
 
-/** What detection has read already; most footers fit. */
-export const TAIL_BYTES: number = 64 * 1024;
 const MAGIC = "ARROW1";
 /** Of a file without batches: the magic with its padding, a footer's length, the magic. */
 const LEAST_BYTES = 8 + 4 + MAGIC.length;

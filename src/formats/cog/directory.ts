@@ -1,7 +1,8 @@
 import { RiffleError } from "../../errors.ts";
+import { HEAD_BYTES } from "../first-bytes.ts";
 import { numbersOf, typeWidth, uint64, type Field, type Layout } from "./field.ts";
 import { parseGhost, type Ghost } from "./ghost.ts";
-import { HEAD_BYTES, type IndexBytes } from "./index-bytes.ts";
+import type { IndexBytes } from "./index-bytes.ts";
 
 /** An image file directory: entries by tag, the first of each. */
 export interface Directory {

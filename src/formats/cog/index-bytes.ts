@@ -2,8 +2,6 @@ import { mergeRanges, subtractRanges, type ByteRange } from "../../bytes/range.t
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 
-/** Holds header, ghost area and all directories of most COGs: 10,980 pixels a side in blocks of 256 take 26 KB. */
-export const HEAD_BYTES: number = 32 * 1024;
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 
 interface Block extends ByteRange {

@@ -1,4 +1,4 @@
-import { HEAD_BYTES } from "./index-bytes.ts";
+import { HEAD_BYTES } from "../first-bytes.ts";
 import type { Level } from "./pyramid.ts";
 import type { TiffFile } from "./tiff-file.ts";
 import { readUnits, tableRanges, unitCount } from "./units.ts";

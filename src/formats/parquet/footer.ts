@@ -1,9 +1,8 @@
 import type { ByteRange } from "../../bytes/range.ts";
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
+import { TAIL_BYTES } from "../first-bytes.ts";
 
-/** Holds the footer of most files, and often the page index before it. */
-export const TAIL_BYTES: number = 64 * 1024;
 /** Length of the footer, and `PAR1`. */
 const TRAILER_BYTES = 8;
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
