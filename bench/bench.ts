@@ -8,6 +8,7 @@ import { ROOT } from "../test/support/root.ts";
 import { LATENCY_MS, openBench, RATE_BYTES, type Bench } from "./context.ts";
 import { isGate, type Scenario, type ScenarioResult } from "./scenario.ts";
 import { cogOverview, cogWindow } from "./scenarios/formats.ts";
+import { httpfsColumn, httpfsFilter } from "./scenarios/httpfs.ts";
 import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts";
 import { mountReady } from "./scenarios/mount.ts";
 import { parquetColumn, parquetFilter, parquetHead, parquetWide } from "./scenarios/parquet.ts";
@@ -36,6 +37,8 @@ const SCENARIOS: readonly Scenario[] = [
   parquetFilter,
   parquetHead,
   parquetWide,
+  httpfsColumn,
+  httpfsFilter,
   cogWindow,
   cogOverview,
   tableColumn,

@@ -49,6 +49,8 @@ export interface Bench {
   dropPageCache(): Promise<boolean>;
   /** Runs with a total rate, and puts the link back. */
   capped<T>(totalRate: number, work: () => Promise<T>): Promise<T>;
+  /** Runs with another time before each response, and puts the link back. */
+  delayed<T>(latencyMs: number, work: () => Promise<T>): Promise<T>;
   /** Runs with neither latency nor pace, and puts the link back. */
   unpaced<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -116,6 +118,10 @@ export async function openBench(options: { readonly runs: number; readonly peers
     },
     async capped(totalRate, work) {
       await registry.configure({ totalRate });
+      return work().finally(() => registry.configure(LINK));
+    },
+    async delayed(latencyMs, work) {
+      await registry.configure({ latencyMs });
       return work().finally(() => registry.configure(LINK));
     },
     async unpaced(work) {
