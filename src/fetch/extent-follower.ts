@@ -3,7 +3,7 @@ import { extentAt, type ExtentTable } from "../formats/extents.ts";
 import { LargeUnits } from "./large-units.ts";
 import { patternItems, type PatternItems } from "./pattern-items.ts";
 import { predictItems } from "./predicted-items.ts";
-import { nextRow, touchedRows, unitOf } from "./unit-touches.ts";
+import { isHeaderRead, nextRow, touchedRows, unitOf } from "./unit-touches.ts";
 
 /** What one read suggests to fetch beside it. */
 export interface UnitAdvice {
@@ -19,8 +19,9 @@ export const NO_ADVICE: UnitAdvice = { units: [], early: [] };
 export const MAX_UNIT_BYTES: number = 8 * 1024 * 1024;
 /** The most that one read announces beyond its own units: four parts of the largest size. */
 const MAX_EARLY_BYTES = 32 * 1024 * 1024;
-/** Announced items whose reading is looked for. */
-const MAX_WATCHED = 8;
+/** Announced items whose reading is looked for, and at how many places. */
+const MAX_WATCHED = 512;
+const MAX_MARKS = 8;
 
 export interface FollowerOptions {
   readonly size: number;
@@ -82,7 +83,11 @@ export class ExtentFollower {
     const { starts, ends } = this.#items;
     // A reader that wants an item passes its middle; one that is buffered brushes its ends.
     const middles = this.#watched.map((item) => Math.floor(((starts[item] ?? 0) + (ends[item] ?? 0)) / 2));
-    return [...this.#large.marks(), ...middles].slice(0, MAX_WATCHED);
+    const ofWindows = this.#large.marks();
+    // Spread over what is announced, so that more is asked for long before its end.
+    const step = Math.max(1, middles.length / (MAX_MARKS - ofWindows.length));
+    const spread = middles.filter((_, place) => Math.floor(place / step) !== Math.floor((place - 1) / step));
+    return [...ofWindows, ...spread].slice(0, MAX_MARKS);
   }
 
   #itemOf(row: number): number {
@@ -104,6 +109,8 @@ export class ExtentFollower {
     let wanted = unitOf(this.table, row);
     if (this.#items.hasParts[item] === 1) {
       if (this.#read[row] === 0) this.#partsRead[item] = Math.min(2, (this.#partsRead[item] ?? 0) + 1);
+      // Who reads headers does not know the index: it walks the chunk from page to page.
+      if (isHeaderRead(this.table, row, range)) this.#partsRead[item] = 2;
       this.#read[row] = 1;
       const likeBefore = this.#taken[this.#items.before[item] ?? -1] === 1;
       if ((this.#partsRead[item] ?? 0) > 1 || likeBefore) wanted = this.#itemRange(item);

@@ -12,6 +12,9 @@ type Joins = (left: number, right: number) => boolean;
 const MAX_GAP_BYTES = 4096;
 /** Of a series, beyond what is seen. */
 const MAX_AHEAD_ITEMS = 8;
+/** Row groups ahead that are so few bytes (in the columns that are read) cost less than the round trips they save. */
+const CHEAP_AHEAD_BYTES = 256 * 1024;
+const MAX_CHEAP_ITEMS = 64;
 /** Runs of one row of tiles, of one row group: what lies farther is no evidence, and costs time. */
 const MAX_LOOK_ITEMS = 1024;
 /** What is left of a small image is cheaper to have than to ask for. */
@@ -93,17 +96,23 @@ function sameColumns(item: number, pattern: PatternState): readonly number[] {
   const behind = items.behind[item] ?? -1;
   if (!wasInTwoBefore(item, pattern) || (behind >= 0 && isNext(pattern, item, behind))) return [];
   const { seen, lead, steps } = runOfSeries(item, pattern);
-  const wanted = Math.max(0, Math.min(MAX_AHEAD_ITEMS, seen - 2) - lead);
   const columns = groupOf(item, pattern).filter((each) => each === item || wasInTwoBefore(each, pattern));
+  const wanted = Math.max(0, Math.max(Math.min(MAX_AHEAD_ITEMS, seen - 2), cheapGroups(columns, pattern)) - lead);
   const ahead = columns.filter((each) => state[each] === 0);
   // A reader that goes backwards has its future behind it.
-  const last = wanted > 0 && steps <= MAX_AHEAD_ITEMS ? steps + wanted : 0;
+  const last = wanted > 0 && steps - lead <= MAX_AHEAD_ITEMS ? steps + wanted : 0;
   let heads: readonly number[] = columns;
   for (let step = 0; step < last; step++) {
     heads = heads.flatMap((each) => ((items.behind[each] ?? -1) < 0 ? [] : [items.behind[each] ?? -1]));
     ahead.push(...heads);
   }
   return ahead;
+}
+
+/** How many row groups, in these columns alone, are cheap to have. */
+function cheapGroups(columns: readonly number[], { items }: PatternState): number {
+  const bytes = columns.reduce((sum, each) => sum + (items.ends[each] ?? 0) - (items.starts[each] ?? 0), 0);
+  return Math.min(MAX_CHEAP_ITEMS, Math.floor(CHEAP_AHEAD_BYTES / Math.max(1, bytes)));
 }
 
 /** Around an item: how many of its series were read, how many are announced behind the last of them, and how far that is. */

@@ -5,6 +5,7 @@ import { extentAt, type ExtentTable } from "../formats/extents.ts";
 const KERNEL_READ_BYTES = 128 * 1024;
 /** Padding, and the leaders that GDAL writes before tiles: no content of its own. */
 const MAX_PADDING_BYTES = 64;
+const MAX_HEADER_BYTES = 1024;
 /** One read may lie in many small units; a longer one asks for its own bytes, and for the units at its ends. */
 const MAX_UNITS = 256;
 
@@ -28,6 +29,14 @@ export function touchedRows(
 
 export function unitOf({ starts, ends }: ExtentTable, row: number): ByteRange {
   return { start: starts[row] ?? 0, end: ends[row] ?? 0 };
+}
+
+/** A read of the few bytes that a page begins with, and no more of it: DuckDB asks for 256 to learn how long the page is. */
+export function isHeaderRead(table: ExtentTable, row: number, range: ByteRange): boolean {
+  const unit = unitOf(table, row);
+  return (
+    range.start === unit.start && rangeLength(range) <= MAX_HEADER_BYTES && 4 * rangeLength(range) < rangeLength(unit)
+  );
 }
 
 /** Rows that share bytes with `range`, in order. */
