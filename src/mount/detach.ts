@@ -1,5 +1,5 @@
-import { writeFileSync } from "node:fs";
 import { RiffleError } from "../errors.ts";
+import { abortConnection } from "./fuse-abort.ts";
 import { mountAt, readMounts, type MountEntry } from "./proc-mounts.ts";
 import { runProgram } from "./program.ts";
 
@@ -25,8 +25,9 @@ export function isAttached(mount: AttachedMount, mounts: readonly MountEntry[] =
  */
 export async function detach(mount: AttachedMount, options: { how: DetachHow; uid: number }): Promise<boolean> {
   const { how, uid } = options;
-  if (how === "force") await abortConnection(mount, uid);
+  const isCut = how !== "force" || (await abortConnection(mount.device));
   if (!isAttached(mount)) return true;
+  if (!isCut && uid === 0) await runProgram(["umount", "-i", "-c", "-f", "--", mount.mountpoint]);
   const seen = mountAt(mount.mountpoint);
   if (seen?.device !== mount.device) {
     throw new RiffleError("exists", `${mount.mountpoint} has another mount over it`, {
@@ -38,16 +39,4 @@ export async function detach(mount: AttachedMount, options: { how: DetachHow; ui
     ? runProgram(["umount", "-i", "-c", ...(lazy ? ["-l"] : []), "--", mount.mountpoint])
     : runProgram(["fusermount3", "-u", ...(lazy ? ["-z"] : []), "--", mount.mountpoint]));
   return !isAttached(mount);
-}
-
-/** Ends the connection to whoever serves the mount, through fusectl where it is mounted, else by force (root only). */
-async function abortConnection(mount: AttachedMount, uid: number): Promise<void> {
-  const minor = mount.device.split(":").at(-1) ?? "";
-  try {
-    writeFileSync(`/sys/fs/fuse/connections/${minor}/abort`, "1", { flag: "r+" });
-    return;
-  } catch {
-    // fusectl is not mounted, or it is not ours to write.
-  }
-  if (uid === 0 && isAttached(mount)) await runProgram(["umount", "-i", "-c", "-f", "--", mount.mountpoint]);
 }

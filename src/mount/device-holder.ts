@@ -23,7 +23,7 @@ export function isStillHeld(device: HeldDevice): boolean {
   return now !== undefined && now.connection === device.connection;
 }
 
-function heldDevice(fd: number): HeldDevice | undefined {
+export function heldDevice(fd: number): HeldDevice | undefined {
   try {
     if (readlinkSync(`/proc/self/fd/${fd}`) !== "/dev/fuse") return undefined;
     const info = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");

@@ -5,6 +5,7 @@ import { attach } from "./attach.ts";
 import { backingFiles, type BackingFiles } from "./backing-files.ts";
 import type { Availability, Backend, Mounted, MountOptions } from "./backend.ts";
 import { detach, type AttachedMount } from "./detach.ts";
+import { heldDevice } from "./device-holder.ts";
 import { DEFAULT_THREADS, startDeviceThreads, type DeviceThreads } from "./device-threads.ts";
 import { negotiate, type KernelAbilities } from "./init.ts";
 import { KernelMount } from "./kernel-mount.ts";
@@ -79,7 +80,7 @@ async function mountKernel(served: Served, options: MountOptions, who: Who): Pro
     source: options.source,
     allowOther: options.allowOther === true,
   });
-  const attached: AttachedMount = { mountpoint, device: mountAt(mountpoint)?.device ?? "" };
+  const attached: AttachedMount = { mountpoint, device: mountAt(mountpoint)?.device ?? deviceOf(descriptor) };
   let abilities: KernelAbilities;
   try {
     abilities = agree(descriptor, { passthrough: who.uid === 0 && native !== undefined });
@@ -89,6 +90,12 @@ async function mountKernel(served: Served, options: MountOptions, who: Who): Pro
     throw error;
   }
   return serve(served, options, { who, attached, descriptor, abilities, native });
+}
+
+/** Of a mount that someone took out of the tree at once; empty on kernels that do not tell. */
+function deviceOf(descriptor: number): string {
+  const connection = heldDevice(descriptor)?.connection;
+  return connection === undefined ? "" : `0:${connection}`;
 }
 
 /** Answers INIT, which is the first thing on the device once mounting is done; so nothing here waits. */

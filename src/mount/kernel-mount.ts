@@ -1,7 +1,8 @@
 import { closeSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RiffleError } from "../errors.ts";
 import type { EndReason, Mounted, WarmCounters } from "./backend.ts";
-import { detach, type AttachedMount, type DetachHow } from "./detach.ts";
+import { detach, isAttached, type AttachedMount, type DetachHow } from "./detach.ts";
 import type { DeviceThreads } from "./device-threads.ts";
 import type { KernelSession } from "./kernel-session.ts";
 
@@ -14,6 +15,9 @@ export interface KernelMountOptions {
   readonly uid: number;
   readonly onEnd: (reason: EndReason) => void;
 }
+
+/** From an unmount that nothing held up to the end of the last thread: far more than it takes. */
+const END_MS = 1000;
 
 /** The life of one mount through the kernel backend, from its first request to its last thread. */
 export class KernelMount implements Mounted {
@@ -49,8 +53,20 @@ export class KernelMount implements Mounted {
 
   async close(): Promise<void> {
     this.#asked = true;
-    if (!(await this.#detach("plain"))) await this.#detach("force");
+    const isOut = isAttached(this.#options.attached) && (await this.#detach("plain"));
+    // Out of our tree, it lives on where another process detached it while it was open, or has it in a namespace of its own.
+    if (!isOut || !(await this.#endsSoon())) await this.#detach("force");
     await this.ended;
+  }
+
+  async #endsSoon(): Promise<boolean> {
+    const late = new AbortController();
+    const isOver = this.ended.then(() => true);
+    try {
+      return await Promise.race([isOver, sleep(END_MS, false, { signal: late.signal })]);
+    } finally {
+      late.abort();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -86,6 +86,15 @@ export function mountObstacle(): string | undefined {
   return root || hasProgram("fusermount3") ? undefined : "no fusermount3 (package fuse3)";
 }
 
+/**
+ * Shell text for a new mount namespace, which has a copy of every mount: takes those of riffle but `kept` out of it, so that
+ * what others unmount meanwhile does not live on in there.
+ */
+export function otherMountsGo(kept = ""): string {
+  const own = `[ "$type" = fuse.riffle ] && [ "$(printf %b "$at")" != "${kept}" ]`;
+  return `while read -r _ at type _; do if ${own}; then umount -i -l "$(printf %b "$at")"; fi; done </proc/self/mounts\n`;
+}
+
 export interface Folder {
   readonly path: string;
   /** A sub-folder, made when it is first asked for. */

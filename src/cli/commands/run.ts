@@ -65,10 +65,9 @@ function perform(words: readonly string[], mountpoint: string, context: Context)
   }).finally(release);
 }
 
-/** Unmounts also what the command's children still hold open: the mount was made for the command alone. */
+/** Also what the command's children still hold open, or someone else does: the mount was made for the command alone. */
 async function unmount(mount: ArtifactMount): Promise<void> {
-  const { mounted } = mount.session;
-  await mounted.unmount().catch(() => mounted.close());
+  await mount.session.mounted.close();
   await mount.ended;
 }
 
