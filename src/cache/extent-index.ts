@@ -1,4 +1,4 @@
-import type { ByteRange } from "../bytes/range.ts";
+import { PAGE_BYTES, type ByteRange } from "../bytes/range.ts";
 import { bytesOf, pageCount, PageMap, type LeafSource } from "./page-map.ts";
 import { NO_BOOT, type ExtentRecord, type LogRecord } from "./extent-log.ts";
 
@@ -13,6 +13,7 @@ export class ExtentIndex {
   readonly #boot: number;
   #pending: ExtentRecord[] = [];
   #whole = false;
+  #end = 0;
 
   constructor(size: number, options: { readonly boot: number; readonly leaves?: LeafSource }) {
     this.size = size;
@@ -24,6 +25,11 @@ export class ExtentIndex {
   /** The whole content had its digest. */
   get whole(): boolean {
     return this.#whole && this.held.isFull;
+  }
+
+  /** How long the data file is at least, by the pages that are held. */
+  get dataBytes(): number {
+    return Math.min(this.size, this.#end * PAGE_BYTES);
   }
 
   /** Every held page was checked against a digest. */
@@ -42,21 +48,24 @@ export class ExtentIndex {
 
   /**
    * Takes in records; `index` is the position in the log of the first of them, `dataBytes` the length of the data file
-   * after they were read.
+   * after they were read. False when some speak of bytes behind its end: it was cut, and they must not be believed later either.
    */
-  take(records: readonly LogRecord[], options: { readonly index: number; readonly dataBytes: number }): void {
+  take(records: readonly LogRecord[], options: { readonly index: number; readonly dataBytes: number }): boolean {
+    let isUncut = true;
     const synced = new Map<number, number>();
     for (const record of records) {
       if (record.kind === "synced" && record.boot !== NO_BOOT)
         synced.set(record.boot, Math.max(synced.get(record.boot) ?? 0, record.records));
     }
     for (const [position, record] of records.entries()) {
-      if (record.kind === "whole" && options.dataBytes >= this.size) this.markWhole();
+      if (isBeyond(record, { size: this.size, dataBytes: options.dataBytes })) isUncut = false;
+      else if (record.kind === "whole") this.markWhole();
       if (record.kind !== "extent" || !this.#fits(record, options.dataBytes)) continue;
       const covered = options.index + position < (synced.get(record.boot) ?? 0);
       if (covered || (record.boot === this.#boot && record.boot !== NO_BOOT)) this.mark(record);
       else this.#pending.push(record);
     }
+    return isUncut;
   }
 
   /** Takes out the records that must be compared with their bytes before pages of `pages` can be called held. */
@@ -77,10 +86,12 @@ export class ExtentIndex {
   mark(extent: { readonly first: number; readonly pages: number; readonly verified: boolean }): void {
     if (extent.verified) this.#verified.set(extent.first, extent.first + extent.pages);
     this.held.set(extent.first, extent.first + extent.pages);
+    this.#end = Math.max(this.#end, extent.first + extent.pages);
   }
 
   markWhole(): void {
     this.held.set(0, this.held.pages);
+    this.#end = this.held.pages;
     this.#whole = true;
   }
 
@@ -89,4 +100,13 @@ export class ExtentIndex {
     if (!Number.isSafeInteger(end) || end > this.held.pages) return false;
     return bytesOf({ start: record.first, end }, this.size).end <= dataBytes;
   }
+}
+
+/** Whether a record speaks of bytes that a data file of this length does not have. */
+export function isBeyond(
+  record: LogRecord,
+  { size, dataBytes }: { readonly size: number; readonly dataBytes: number },
+): boolean {
+  if (record.kind === "whole") return dataBytes < size;
+  return record.kind === "extent" && Math.min(size, (record.first + record.pages) * PAGE_BYTES) > dataBytes;
 }

@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import type { ByteRange } from "../bytes/range.ts";
 import { RecordAppender } from "./appender.ts";
 import { HeldFiles, type DescriptorOwner, type Descriptors } from "./descriptors.ts";
-import { ExtentIndex } from "./extent-index.ts";
+import { ExtentIndex, isBeyond } from "./extent-index.ts";
 import { decodeRecords, encodeRecord, RECORD_BYTES, type LogRecord } from "./extent-log.ts";
 import { readFully, readFullyNow, type CacheFiles } from "./files.ts";
 import { bytesOf, type LeafSource } from "./page-map.ts";
@@ -68,6 +68,8 @@ export class UnitLife implements DescriptorOwner {
   /** Bytes that we appended behind those, and need not read. */
   #own = 0;
   #torn = false;
+  /** The least length at which the data file was found when the log speaks of more. */
+  #cutAt = Infinity;
   #over = false;
 
   constructor(opened: UnitFiles, options: UnitOptions & { readonly place: UnitPlace }) {
@@ -145,9 +147,10 @@ export class UnitLife implements DescriptorOwner {
     const { records, bytesUsed, torn } = decodeRecords(tail);
     this.#options.window.lowerProof();
     const dataBytes = fstatSync(held.data).size;
-    this.index.take(records, { index: this.#seen / RECORD_BYTES, dataBytes });
+    const isUncut = this.index.take(records, { index: this.#seen / RECORD_BYTES, dataBytes });
+    if (!isUncut) this.#cutAt = Math.min(this.#cutAt, dataBytes);
     this.#seen += bytesUsed;
-    if (torn) this.#foundTorn();
+    if (torn || !isUncut) this.#foundTorn();
     this.#options.window.changed();
   }
 
@@ -178,7 +181,8 @@ export class UnitLife implements DescriptorOwner {
     const held = this.files();
     if (held === undefined) return "gone";
     const log = fstatSync(held.log);
-    if (log.nlink === 0) {
+    // A data file that was cut would grow over the gap, and the gap would be zeros that the log vouches for.
+    if (log.nlink === 0 || fstatSync(held.data).size < this.index.dataBytes) {
       this.end();
       return "gone";
     }
@@ -221,7 +225,11 @@ export class UnitLife implements DescriptorOwner {
       if (!(await readFully(this.#options.host.files, held.log, { target: log, position: 0 })))
         throw new Error("the log became shorter");
       if (this.#over) return;
-      this.#options.host.background(repairUnit(this.#place, { data: held.data, log }));
+      const good =
+        this.#cutAt === Infinity ? log : withoutBeyond(log, { size: this.#options.size, dataBytes: this.#cutAt });
+      this.#options.host.background(repairUnit(this.#place, { data: held.data, log: good }));
+      this.#seen = good.length;
+      this.#cutAt = Infinity;
       this.#options.host.descriptors.remove(this);
       this.giveUp();
       this.#own = 0;
@@ -242,4 +250,17 @@ export class UnitLife implements DescriptorOwner {
     this.#options.host.descriptors.add(this, 2);
     this.#options.window.setFile(fds.data);
   }
+}
+
+/**
+ * A log without what it says of bytes behind the end of the data, nor of what is on stable storage: that counts records.
+ * What is left is compared with its bytes after the next power cycle.
+ */
+function withoutBeyond(log: Buffer, place: { readonly size: number; readonly dataBytes: number }): Buffer {
+  const { records } = decodeRecords(log);
+  return Buffer.concat(
+    records
+      .filter((record) => record.kind !== "synced" && !isBeyond(record, place))
+      .map((record) => encodeRecord(record)),
+  );
 }

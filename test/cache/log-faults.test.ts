@@ -122,6 +122,45 @@ test("records beyond the end of the data are not used", async () => {
   await expectOnlyRight(entry);
 });
 
+test("a data file that was cut and grows again: what lay in the gap is fetched again, in every process", async () => {
+  await fillAndCrash();
+  truncateSync(data(), 9 * PAGE);
+  const entry = (await place.open()).open(id, size);
+  await entry.write(16 * PAGE, bytes.slice(16 * PAGE));
+  expect(statSync(data()).size).toBe(size);
+  // another that looked before, and one that comes after
+  for (const other of [entry, (await place.open()).open(id, size)]) {
+    expect(other.missing(all)).toEqual([{ start: 8 * PAGE, end: 16 * PAGE }]);
+    await expectOnlyRight(other);
+  }
+  await entry.write(8 * PAGE, bytes.slice(8 * PAGE, 16 * PAGE));
+  expect(await entry.verify(id)).toBe("full");
+});
+
+test("a proven content whose data file was cut and grows again is not proven any more", async () => {
+  const first = (await place.open()).open(id, size);
+  await first.write(0, bytes);
+  expect(await first.verify(id)).toBe("full");
+  truncateSync(data(), 9 * PAGE);
+  const entry = (await place.open()).open(id, size);
+  await entry.write(20 * PAGE, bytes.slice(20 * PAGE));
+  for (const other of [entry, (await place.open()).open(id, size)]) {
+    expect(other.proof).toBe("transport");
+    await expectOnlyRight(other);
+  }
+});
+
+test("a data file that is cut while its entry is open: the next write begins anew, no gap is held", async () => {
+  const entry = (await place.open()).open(id, size);
+  await entry.write(0, bytes.slice(0, 12 * PAGE));
+  truncateSync(data(), 5 * PAGE);
+  await entry.write(16 * PAGE, bytes.slice(16 * PAGE));
+  expect(statSync(data()).size).toBe(size);
+  await expectOnlyRight(entry);
+  await expectOnlyRight((await place.open()).open(id, size));
+  expect(entry.missing({ start: 6 * PAGE, end: 12 * PAGE })).toEqual([{ start: 6 * PAGE, end: 12 * PAGE }]);
+});
+
 test("power loss: what was not synced is compared with its bytes, once, and refetched where they are gone", async () => {
   await fillAndCrash();
   const found = readFileSync(data());
