@@ -4,11 +4,14 @@ import { RiffleError } from "../errors.ts";
 /** `sha256:` or `sha512:` and lower-case hex (OCI image specification, descriptor.md, "Digests"). */
 export type Digest = `${"sha256" | "sha512"}:${string}`;
 
-const FORMS: Readonly<Record<string, RegExp>> = { sha256: /^[0-9a-f]{64}$/, sha512: /^[0-9a-f]{128}$/ };
+const FORMS: ReadonlyMap<string, RegExp> = new Map([
+  ["sha256", /^[0-9a-f]{64}$/],
+  ["sha512", /^[0-9a-f]{128}$/],
+]);
 
 export function isDigest(text: string): text is Digest {
   const [algorithm = "", hex = "", ...rest] = text.split(":");
-  return rest.length === 0 && FORMS[algorithm]?.test(hex) === true;
+  return rest.length === 0 && FORMS.get(algorithm)?.test(hex) === true;
 }
 
 /** Throws `malformed`. `what` says whose digest it is, for the message. */

@@ -8,12 +8,12 @@ import { parseJsonObject, type JsonObject } from "./parse-json.ts";
 /** How many indexes may lie inside each other: a list of lists exists in the wild, nothing deeper does. */
 export const MAX_INDEX_DEPTH = 4;
 
-const REFUSED: Readonly<Record<string, string>> = {
-  "application/vnd.docker.distribution.manifest.v1+json": "a Docker schema 1 manifest",
-  "application/vnd.docker.distribution.manifest.v1+prettyjws": "a Docker schema 1 manifest",
-  "application/vnd.oci.artifact.manifest.v1+json": "an OCI artifact manifest, which was withdrawn before OCI 1.1",
-  "application/vnd.cncf.oras.artifact.manifest.v1+json": "an ORAS artifact manifest, which OCI 1.1 replaced",
-};
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ["application/vnd.docker.distribution.manifest.v1+json", "a Docker schema 1 manifest"],
+  ["application/vnd.docker.distribution.manifest.v1+prettyjws", "a Docker schema 1 manifest"],
+  ["application/vnd.oci.artifact.manifest.v1+json", "an OCI artifact manifest, which was withdrawn before OCI 1.1"],
+  ["application/vnd.cncf.oras.artifact.manifest.v1+json", "an ORAS artifact manifest, which OCI 1.1 replaced"],
+]);
 
 const ONE = { manifest: "a manifest", index: "an index" } as const;
 
@@ -54,7 +54,7 @@ function decideType(document: JsonObject, served: string): string {
   const own = optionalString(document, "mediaType", "the manifest");
   const outside = VAGUE.has(bareMediaType(served)) ? undefined : served;
   const said = own ?? outside;
-  const refused = said === undefined ? undefined : REFUSED[bareMediaType(said)];
+  const refused = said === undefined ? undefined : REFUSED.get(bareMediaType(said));
   if (refused !== undefined || document["schemaVersion"] === 1) {
     const name = refused ?? "a Docker schema 1 manifest";
     throw new RiffleError("malformed", `the manifest is ${name}`, {

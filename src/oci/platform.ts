@@ -4,26 +4,33 @@ import type { Descriptor, Platform } from "./descriptor.ts";
 import type { IndexManifest } from "./manifest.ts";
 
 /** Names that people and machines use for Go's architectures (containerd `platforms` package). */
-const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  x64: ["amd64"],
-  x86_64: ["amd64"],
-  "x86-64": ["amd64"],
-  ia32: ["386"],
-  i386: ["386"],
-  i686: ["386"],
-  aarch64: ["arm64"],
-  armhf: ["arm", "v7"],
-  armel: ["arm", "v6"],
-  mipsel: ["mipsle"],
-};
-const SYSTEMS: Readonly<Record<string, string>> = { macos: "darwin", win32: "windows" };
+const ARCHITECTURES: ReadonlyMap<string, readonly [architecture: string, variant?: string]> = new Map([
+  ["x64", ["amd64"]],
+  ["x86_64", ["amd64"]],
+  ["x86-64", ["amd64"]],
+  ["ia32", ["386"]],
+  ["i386", ["386"]],
+  ["i686", ["386"]],
+  ["aarch64", ["arm64"]],
+  ["armhf", ["arm", "v7"]],
+  ["armel", ["arm", "v6"]],
+  ["mipsel", ["mipsle"]],
+]);
+const SYSTEMS: ReadonlyMap<string, string> = new Map([
+  ["macos", "darwin"],
+  ["win32", "windows"],
+]);
 /** The variant that an entry without one is built for. */
-const BASE_VARIANT: Readonly<Record<string, number>> = { amd64: 1, arm: 7, arm64: 8 };
+const BASE_VARIANT: ReadonlyMap<string, number> = new Map([
+  ["amd64", 1],
+  ["arm", 7],
+  ["arm64", 8],
+]);
 
 function normalize(os: string, architecture: string, variant?: string): Platform {
-  const [arch, implied] = ARCHITECTURES[architecture] ?? [architecture];
+  const [arch, implied] = ARCHITECTURES.get(architecture) ?? [architecture];
   const chosen = variant ?? implied;
-  const system = SYSTEMS[os] ?? os;
+  const system = SYSTEMS.get(os) ?? os;
   return chosen === undefined
     ? { os: system, architecture: arch }
     : { os: system, architecture: arch, variant: chosen };
@@ -66,7 +73,7 @@ export function isAttestation(entry: Descriptor): boolean {
 
 function variantNumber(platform: Platform): number {
   const number = /^v?(\d{1,3})(?:\.\d+)?$/.exec(platform.variant ?? "")?.[1];
-  return number === undefined ? (BASE_VARIANT[platform.architecture] ?? 0) : Number(number);
+  return number === undefined ? (BASE_VARIANT.get(platform.architecture) ?? 0) : Number(number);
 }
 
 /** How far an entry is from what is wanted: 0 is the thing itself, undefined does not run there. */
@@ -76,7 +83,7 @@ function distance(wanted: Platform, offered: Platform): number | undefined {
   if (entry.variant === wanted.variant) return 0;
   if (wanted.variant === undefined) return 1 + variantNumber(entry);
   const gap = variantNumber(wanted) - variantNumber(entry);
-  if (BASE_VARIANT[wanted.architecture] === undefined) return entry.variant === undefined ? 1 : undefined;
+  if (!BASE_VARIANT.has(wanted.architecture)) return entry.variant === undefined ? 1 : undefined;
   return gap < 0 ? undefined : gap + 1;
 }
 

@@ -10,7 +10,7 @@ export interface EndpointOptions {
 }
 
 /** Where Docker Hub's registry really is. */
-const ALIASES: Readonly<Record<string, string>> = { "docker.io": "registry-1.docker.io" };
+const ALIASES: ReadonlyMap<string, string> = new Map([["docker.io", "registry-1.docker.io"]]);
 
 /** Local services answer a TLS greeting at once; one that stays silent is taken for plain HTTP. */
 const TLS_PROBE_MS = 2000;
@@ -27,7 +27,7 @@ export interface Endpoint {
  * connection and no HTTP request, and a registry with TLS never sees a request in plain text.
  */
 export function createEndpoint(host: string, options: EndpointOptions = {}): Endpoint {
-  const name = ALIASES[host] ?? host;
+  const name = ALIASES.get(host) ?? host;
   const secure = new URL(`https://${name}/`);
   const plain = new URL(`http://${name}/`);
   if (options.plainHttp === true) return { base: () => Promise.resolve(plain) };

@@ -16,6 +16,9 @@ test.each([
   `md5:${"0".repeat(32)}`,
   `${empty}:x`,
   `sha512:${"0".repeat(64)}`,
+  // Members that every object has name no algorithm.
+  "__proto__:ab",
+  "constructor:ab",
 ])("%s is no digest", (text) => {
   expect(isDigest(text)).toBe(false);
   expect(() => parseDigest(text, "layer")).toThrow(/layer is not a sha256/);

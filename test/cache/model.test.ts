@@ -7,6 +7,7 @@ import type { CacheOptions } from "../../src/cache/cache.ts";
 import type { ChunkCache } from "../../src/cache/chunk-cache.ts";
 import { WarmReader } from "../../src/cache/warm-reader.ts";
 import { patterned } from "../conformance/cache.ts";
+import { propertyRuns } from "../support/seed.ts";
 import { temporaryCache, type TemporaryCache } from "./temporary.ts";
 
 const PAGE = 4096;
@@ -231,7 +232,7 @@ for (const [name, options] of Object.entries({
           await run.place.cleanUp();
         }
       }),
-      { numRuns: 40, seed: 20240611 },
+      propertyRuns({ numRuns: 40, seed: 20240611 }),
     );
   });
 }

@@ -1,15 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isRiffleError } from "../../src/errors.ts";
-import { NONE } from "../../src/layers/tree.ts";
-import { readAttributes, emptyAttributes, rowOfInode } from "../../src/layers/tree-attributes.ts";
 import { buildTree } from "../../src/layers/tree-builder.ts";
 import type { TreeEntry } from "../../src/layers/tree-entry.ts";
 import { filterTree } from "../../src/layers/tree-filter.ts";
 import { sealTree, treeSections, type TreeColumns, type TreeCounts } from "../../src/layers/tree-format.ts";
-import { isDirectory, listable, pathOf, resolvePath, treeTotals, walk } from "../../src/layers/tree-paths.ts";
+import { isDirectory, pathOf } from "../../src/layers/tree-paths.ts";
 import { openTree } from "../../src/layers/tree-table.ts";
 import { verifyTree } from "../../src/layers/tree-verify.ts";
+import { readEverything, settle } from "../support/tree-reads.ts";
 import { bytes } from "./tree-model.ts";
 
 const ENTRIES: readonly TreeEntry[] = [
@@ -35,38 +33,6 @@ function forged(change: (columns: TreeColumns) => void, counts: Partial<TreeCoun
 }
 
 const malformed = expect.objectContaining({ code: "malformed" }) as Error;
-
-/** Everything that a reader can ask of a table, whatever its state. Ends, and asks for nothing out of bounds. */
-function readEverything(buffer: SharedArrayBuffer): void {
-  const table = openTree(buffer);
-  const attributes = emptyAttributes();
-  const into = new Uint8Array(1 << 16);
-  for (const row of [...Array.from({ length: table.rows + 2 }, (_, i) => i), NONE]) {
-    readAttributes(table, row, { owner: { uid: 1, gid: 2 }, into: attributes });
-    table.lookup(row, bytes("b"));
-    table.lookup(row, bytes(".oci"));
-    if (table.nameBytes(row) <= into.length) table.copyName(row, into, 0);
-    table.name(row);
-    table.target(row);
-    table.xattrNames(row);
-    table.xattr(row, "user.a");
-    rowOfInode(table, attributes.inode);
-    for (const child of listable(table, row)) if (child > 1e6) break;
-    settle(() => pathOf(table, row));
-  }
-  settle(() => resolvePath(table, "a/b/../b/c.txt"));
-  settle(() => [...walk(table)].length);
-  settle(() => treeTotals(table));
-  settle(() => filterTree(buffer, { include: ["*.txt"], subpath: "a" }));
-}
-
-function settle(job: () => unknown): void {
-  try {
-    job();
-  } catch (error) {
-    if (!isRiffleError(error)) throw error;
-  }
-}
 
 describe("a sound table", () => {
   test("is opened and verified", () => {

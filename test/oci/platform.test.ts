@@ -89,6 +89,16 @@ test("this machine's platform, from Node's names", () => {
   expect(selectPlatform(indexOf(entry("here", formatPlatform(machinePlatform()))), undefined)).toBeDefined();
 });
 
+test("names that every object has are names like any other", () => {
+  const names = ["constructor/amd64", "linux/constructor", "__proto__/__proto__", "linux/valueof"];
+  for (const name of names) {
+    expect(formatPlatform(parsePlatform(name))).toBe(name);
+    const odd = entry("odd", name);
+    expect(selectPlatform(indexOf(odd), parsePlatform("linux/amd64"))).not.toBe(odd);
+    expect(selectPlatform(indexOf(odd), parsePlatform(name))).toBe(odd);
+  }
+});
+
 test.each(["", "linux", "linux/", "/amd64", "linux/amd64/v1/x", "lin ux/amd64", "linux/$(x)"])(
   "%j is not a platform",
   (text) => {

@@ -5,7 +5,11 @@ import type { ZarrType } from "./types.ts";
 /** What an element is where no chunk is stored: little-endian bytes, or a text. */
 export type Fill = Uint8Array | string;
 
-const NAMED: Readonly<Record<string, number>> = { NaN, Infinity, "-Infinity": -Infinity };
+const NAMED: ReadonlyMap<string, number> = new Map([
+  ["NaN", NaN],
+  ["Infinity", Infinity],
+  ["-Infinity", -Infinity],
+]);
 
 /** The fill value of either version; null, of version 2, is all zeros. Throws `malformed` for what is none of the type. */
 export function fillOf(value: unknown, type: ZarrType): Fill {
@@ -54,7 +58,7 @@ function writeNumber(bytes: Uint8Array, { part, kind }: { readonly part: unknown
     return;
   }
   if (isFloat || kind === "bfloat16") {
-    const number = typeof part === "string" ? (NAMED[part] ?? (part.trim() === "" ? NaN : Number(part))) : Number(part);
+    const number = typeof part === "string" ? (NAMED.get(part) ?? (part.trim() === "" ? NaN : Number(part))) : Number(part);
     if (typeof part === "string" && Number.isNaN(number) && part !== "NaN") throw notOfType(part);
     if (bytes.length === 8) view.setFloat64(0, number, true);
     else if (bytes.length === 4) view.setFloat32(0, number, true);
