@@ -162,6 +162,8 @@ class BlobSource implements StreamingSource {
   async #ask(range: ByteRange, signal: AbortSignal): Promise<{ readonly response: HttpResponse; readonly url: URL }> {
     const { url: first, found } = await this.#location.start(signal);
     let url = first;
+    // A redirect that is remembered is still the registry's word.
+    let namedBy = this.#location.registry;
     let hops = 0;
     let isRenewed = false;
     let isChallenged = false;
@@ -169,11 +171,12 @@ class BlobSource implements StreamingSource {
       for (;;) {
         const atRegistry = url.origin === this.#location.registry.origin;
         const sent = atRegistry ? await this.#target.authorizer.headers(url, signal) : {};
-        const response = await this.#send(url, range, { sent, signal });
+        const response = await this.#send(url, range, { sent, signal, namedBy });
         if (isRedirect(response.status)) {
           response.discard();
           hops += 1;
           if (hops > MAX_HOPS) throw this.#lost(`redirects more than ${MAX_HOPS} times`);
+          namedBy = url;
           url = redirectTarget(url, response.headers["location"], { digest: this.id, status: response.status });
           continue;
         }
@@ -208,13 +211,20 @@ class BlobSource implements StreamingSource {
   #send(
     url: URL,
     range: ByteRange,
-    { sent, signal }: { readonly sent: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+    options: {
+      readonly sent: Readonly<Record<string, string>>;
+      readonly namedBy: URL;
+      readonly signal: AbortSignal;
+    },
   ): Promise<HttpResponse> {
     const { client, firstByteTimeoutMs, stallTimeoutMs } = this.#target;
+    const { sent, signal, namedBy } = options;
+    const isNamed = url.origin !== this.#location.registry.origin;
     return client.send(url, {
       kind: "blob",
       headers: { ...sent, range: `bytes=${range.start}-${range.end - 1}`, "accept-encoding": "identity" },
       signal,
+      ...(isNamed ? { namedBy } : {}),
       ...(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs }),
       ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
     });

@@ -1,11 +1,14 @@
+import { isIP } from "node:net";
 import type * as Undici from "undici";
-import { Limiter } from "../bytes/limiter.ts";
 import { abortError, RiffleError } from "../errors.ts";
 import { HttpExchange, type ExchangeLimits } from "./http-exchange.ts";
 import { failureReason, httpFailure } from "./http-failure.ts";
 import { DEFAULT_CONNECT_MS, loadTransport, type Transport, type TransportOptions } from "./http-transport.ts";
 import type { HttpClient, HttpMeter, HttpRequest, HttpResponse } from "./http.ts";
 import type { FetchLog } from "./log.ts";
+import type { Reach } from "./reach.ts";
+import { checkAddress } from "./address-guard.ts";
+import { Origins, type Origin } from "./origins.ts";
 
 export interface HttpClientOptions extends TransportOptions {
   /** From the request's last byte to the answer's headers; a request can ask for its own. */
@@ -27,15 +30,6 @@ const DEFAULT_STALL_MS = 30_000;
 /** Two blobs at the read path's eight requests each, doubled, so that metadata never waits behind them. */
 const DEFAULT_CONNECTIONS = 32;
 
-/** One origin's connections. A lane is one connection's client; the last one freed is the first to be used again. */
-interface Origin {
-  readonly gate: Limiter;
-  readonly lanes: Undici.Dispatcher[];
-  readonly idle: Undici.Dispatcher[];
-  /** Whether it has ever answered: only then can a kept connection be stale. */
-  answered: boolean;
-}
-
 /** A connection pool over HTTP/1.1 (`HttpClient` says what it promises). undici is loaded by the first request. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   return new PooledClient(options);
@@ -44,14 +38,13 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
 class PooledClient implements HttpClient {
   readonly #options: HttpClientOptions;
   readonly #limits: ExchangeLimits;
-  readonly #connections: number;
-  readonly #origins = new Map<string, Origin>();
+  readonly #origins: Origins;
   #ready: Promise<Transport> | undefined;
   #closed = false;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#connections = Math.max(1, options.connectionsPerOrigin ?? DEFAULT_CONNECTIONS);
+    this.#origins = new Origins(Math.max(1, options.connectionsPerOrigin ?? DEFAULT_CONNECTIONS));
     this.#limits = {
       connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_CONNECT_MS,
       firstByteTimeoutMs: options.firstByteTimeoutMs ?? DEFAULT_FIRST_BYTE_MS,
@@ -62,7 +55,7 @@ class PooledClient implements HttpClient {
   async send(url: URL, request: HttpRequest): Promise<HttpResponse> {
     if (url.protocol !== "https:" && url.protocol !== "http:")
       throw new RiffleError("misbehaved", `not an HTTP address: ${url.protocol}//${url.host}`);
-    const origin = this.#origin(url);
+    const origin = this.#origins.for(url, request.namedBy);
     const reused = origin.answered;
     try {
       return await this.#exchange(origin, url, request);
@@ -142,14 +135,6 @@ class PooledClient implements HttpClient {
     );
   }
 
-  #origin(url: URL): Origin {
-    const known = this.#origins.get(url.origin);
-    if (known !== undefined) return known;
-    const made: Origin = { gate: new Limiter(this.#connections), lanes: [], idle: [], answered: false };
-    this.#origins.set(url.origin, made);
-    return made;
-  }
-
   async #transport(): Promise<Transport> {
     if (this.#closed) throw new RiffleError("closed", "the HTTP client is closed");
     this.#ready ??= loadTransport(this.#options).catch((error: unknown) => {
@@ -161,7 +146,16 @@ class PooledClient implements HttpClient {
 
   #openLane(origin: Origin, url: URL, transport: Transport): Undici.Dispatcher {
     if (this.#closed) throw new RiffleError("closed", "the HTTP client is closed");
-    const lane = transport(url);
+    const { insecure = false, reachOf } = this.#options;
+    const guard = {
+      rule: origin.rule,
+      isProven: url.protocol === "https:" && !insecure,
+      seen: (reaches: readonly Reach[]): void => this.#origins.saw(origin, reaches),
+      ...(reachOf === undefined ? {} : { reachOf }),
+    };
+    // An address is not looked up.
+    if (isIP(url.hostname.replace(/^\[|\]$/g, "")) !== 0) checkAddress(url.hostname, guard);
+    const lane = transport(url, guard);
     origin.lanes.push(lane);
     return lane;
   }
@@ -169,8 +163,6 @@ class PooledClient implements HttpClient {
   async close(): Promise<void> {
     this.#closed = true;
     const error = new RiffleError("closed", "the HTTP client was closed");
-    const lanes = [...this.#origins.values()].flatMap((origin) => origin.lanes);
-    this.#origins.clear();
-    await Promise.all(lanes.map((lane) => lane.destroy(error)));
+    await Promise.all(this.#origins.clear().map((lane) => lane.destroy(error)));
   }
 }

@@ -2,10 +2,11 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type * as Undici from "undici";
 import { RiffleError } from "../errors.ts";
+import { guardedLookup, type AddressOptions, type GuardOptions } from "./address-guard.ts";
 import { namesProxy, proxyFor, type ProxySettings } from "./http-proxy.ts";
 import { receiveRing } from "./receive-ring.ts";
 
-export interface TransportOptions {
+export interface TransportOptions extends AddressOptions {
   /** PEM text of authorities to trust beside Node's bundled ones. */
   readonly ca?: string;
   /** The same from a file, read at the first request. */
@@ -17,8 +18,11 @@ export interface TransportOptions {
   readonly connectTimeoutMs?: number;
 }
 
-/** Makes lanes: clients of one connection each, direct or through the proxy that the settings name for an address. */
-export type Transport = (url: URL) => Undici.Dispatcher;
+/**
+ * Makes lanes: clients of one connection each, direct or through the proxy that the settings name for an address. Behind a
+ * proxy the guard sees no address: names are looked up there.
+ */
+export type Transport = (url: URL, guard: GuardOptions) => Undici.Dispatcher;
 
 export const DEFAULT_CONNECT_MS = 10_000;
 /** Idle connections outlive a reader's pauses; CDNs and nginx keep theirs for 20-75 s, and what they announce wins. */
@@ -32,15 +36,16 @@ const MAX_HEADER_BYTES = 64 * 1024;
  */
 export async function loadTransport(options: TransportOptions): Promise<Transport> {
   const connect = await trustOptions(options);
-  const { proxies = {} } = options;
+  const { proxies = {}, lookup } = options;
+  const looked = lookup === undefined ? {} : { lookup };
   const lane = { pipelining: 1, allowH2: false, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES };
   const undici = namesProxy(proxies) ? await import("undici") : undefined;
   const Client = undici?.Client ?? loadClient();
-  return (url) => {
+  return (url, guard) => {
     const proxy = undici === undefined ? undefined : proxyFor(url, proxies);
     if (undici === undefined || proxy === undefined) {
       // A lane has one connection at a time, and a ring is for one.
-      return new Client(url.origin, { ...lane, connect: { ...connect, ...receiveRing() } });
+      return new Client(url.origin, { ...lane, connect: { ...connect, lookup: guardedLookup({ ...guard, ...looked }), ...receiveRing() } });
     }
     const both = { requestTls: connect, proxyTls: connect };
     return new undici.ProxyAgent({ ...lane, ...both, connections: 1, uri: proxy.href, proxyTunnel: false });

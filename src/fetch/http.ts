@@ -14,6 +14,11 @@ export interface HttpRequest {
   /** Lower-case names. `accept-encoding: identity` is always sent. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /**
+   * Whose answer named this address: the last hop of a redirect, the registry for a realm or a remembered redirect. From a
+   * public one, addresses inside this network are refused (`misbehaved`) before anything is sent.
+   */
+  readonly namedBy?: URL;
   readonly signal?: AbortSignal;
   /** Called for each hop of nothing: redirects are never followed here; a 3xx comes back as it is. */
   readonly firstByteTimeoutMs?: number;

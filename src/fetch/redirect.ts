@@ -1,5 +1,5 @@
-import { isIP } from "node:net";
 import { RiffleError, type ErrorFacts } from "../errors.ts";
+import { mayName, reachOfHost } from "./reach.ts";
 
 /** 300 and 304 have no place to go; the others do, and a range GET stays one over all of them. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -11,44 +11,10 @@ export function isRedirect(status: number): boolean {
   return REDIRECTS.has(status);
 }
 
-/** Suffixes that never name a host of the public network (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`). */
-const PRIVATE_SUFFIX = /(?:^|\.)(?:localhost|local|internal|lan|home\.arpa|test)$/;
-
-type Reach = "public" | "private" | "link-local" | "loopback";
-
-function reachOfIPv4(address: string): Reach {
-  const [a = 0, b = 0] = address.split(".").map(Number);
-  if (a === 127 || a === 0) return "loopback";
-  if (a === 169 && b === 254) return "link-local";
-  const isPrivate = a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168);
-  return isPrivate || (a === 100 && b >= 64 && b < 128) ? "private" : "public";
-}
-
-function reachOfIPv6(address: string): Reach {
-  if (address === "::1" || address === "::") return "loopback";
-  // `URL` writes an IPv4-mapped address as two groups of hexadecimal digits.
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address);
-  if (mapped !== null) {
-    const high = Number.parseInt(mapped[1] ?? "0", 16);
-    const low = Number.parseInt(mapped[2] ?? "0", 16);
-    return reachOfIPv4([high >> 8, high & 255, low >> 8, low & 255].join("."));
-  }
-  if (/^fe[89ab]/.test(address)) return "link-local";
-  return /^f[cd]/.test(address) ? "private" : "public";
-}
-
-/** How far a host can be reached from, as far as its spelling tells; names are not looked up. */
-function reachOf(url: URL): Reach {
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (isIP(host) === 4) return reachOfIPv4(host);
-  if (isIP(host) === 6) return reachOfIPv6(host);
-  if (host === "localhost" || host.endsWith(".localhost")) return "loopback";
-  return !host.includes(".") || PRIVATE_SUFFIX.test(host) ? "private" : "public";
-}
-
 /**
  * Where a redirect leads. Rejects (`misbehaved`) what could carry a request to a place that the registry has no business
- * naming: from TLS to plain HTTP, from a public host to an address inside this network, with credentials in the URL.
+ * naming: from TLS to plain HTTP, from a public host to an address inside this network, with credentials in the URL. What
+ * a name stands for is judged by the client, when it connects (`HttpRequest.namedBy`).
  */
 export function redirectTarget(from: URL, location: string | undefined, facts: ErrorFacts): URL {
   const refuse = (why: string): RiffleError =>
@@ -58,10 +24,9 @@ export function redirectTarget(from: URL, location: string | undefined, facts: E
   if (target.protocol !== "https:" && target.protocol !== "http:") throw refuse(`to ${target.protocol}`);
   if (from.protocol === "https:" && target.protocol === "http:") throw refuse(`from https to http at ${target.host}`);
   if (target.username !== "" || target.password !== "") throw refuse("to an address with credentials in it");
-  const reach = reachOf(target);
   const stays = target.hostname === from.hostname;
-  const inward = reachOf(from) === "public" ? reach !== "public" : reach === "link-local";
-  if (inward && !stays) throw refuse(`to an address inside this network (${target.host})`);
+  if (!stays && !mayName(reachOfHost(from.hostname), reachOfHost(target.hostname)))
+    throw refuse(`to an address inside this network (${target.host})`);
   return target;
 }
 

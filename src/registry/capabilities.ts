@@ -85,13 +85,19 @@ async function probeRange(
   const redirects: string[] = [];
   const range = `bytes=0-${Math.min(1, blob.size - 1)}`;
   let url = new URL(`v2/${reference.repository}/blobs/${blob.digest}`, base);
+  let namedBy: URL | undefined;
   let isChallenged = false;
   for (;;) {
     const sent = await authorizer.headers(url);
-    const response = await client.send(url, { kind: "blob", headers: { ...sent, range } });
+    const response = await client.send(url, {
+      kind: "blob",
+      headers: { ...sent, range },
+      ...(namedBy === undefined ? {} : { namedBy }),
+    });
     const { status } = response;
     if (isRedirect(status) && redirects.length < MAX_HOPS) {
       response.discard();
+      namedBy = url;
       url = redirectTarget(url, response.headers["location"], { status });
       redirects.push(url.origin);
       continue;

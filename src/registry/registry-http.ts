@@ -66,15 +66,17 @@ export async function askRegistry(request: RegistryRequest, options: RegistryHtt
 async function attempt(request: RegistryRequest, options: RegistryHttpOptions): Promise<RegistryAnswer> {
   const base = await options.endpoint.base(request.signal);
   let url = new URL(request.path, base);
+  let namedBy: URL | undefined;
   let isChallenged = false;
   for (let hops = 0; ;) {
     const sent = await options.authorizer.headers(url, request.signal);
-    const response = await send(url, request, { ...options, sent });
+    const response = await send(url, request, { ...options, sent, namedBy });
     const { status } = response;
     if (isRedirect(status) && request.keepStatuses?.includes(status) !== true) {
       response.discard();
       hops += 1;
       if (hops > MAX_HOPS) throw misbehaved(base, `redirects ${request.what} more than ${MAX_HOPS} times`, { status });
+      namedBy = url;
       url = redirectTarget(url, response.headers["location"], { status });
       continue;
     }
@@ -97,11 +99,17 @@ async function attempt(request: RegistryRequest, options: RegistryHttpOptions): 
 function send(
   url: URL,
   request: RegistryRequest,
-  { client, sent }: { readonly client: HttpClient; readonly sent: Readonly<Record<string, string>> },
+  options: {
+    readonly client: HttpClient;
+    readonly sent: Readonly<Record<string, string>>;
+    readonly namedBy: URL | undefined;
+  },
 ): Promise<HttpResponse> {
+  const { client, sent, namedBy } = options;
   return client.send(url, {
     kind: request.kind,
     headers: { accept: request.accept, ...sent },
+    ...(namedBy === undefined ? {} : { namedBy }),
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
 }

@@ -93,6 +93,7 @@ function sendPost(realm: URL, refresh: string, request: TokenRequest): Promise<H
     method: "POST",
     headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
     body: parameters.toString(),
+    namedBy: request.registry,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
 }
@@ -110,6 +111,7 @@ function sendGet(realm: URL, request: TokenRequest): Promise<HttpResponse> {
   return request.client.send(url, {
     kind: "token",
     headers: { accept: "application/json", ...(asBasic === undefined ? {} : { authorization: asBasic }) },
+    namedBy: request.registry,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
   });
 }
