@@ -13,6 +13,7 @@ import { ForeignBody } from "./foreign-body.ts";
 import { HashThread } from "./hash-thread.ts";
 import { MemoryStore } from "./memory-pages.ts";
 import { Quarantine } from "./quarantine.ts";
+import { leadsInside } from "./trust.ts";
 import type { Tidied, UnitHost } from "./unit-life.ts";
 
 /** A segment is what eviction takes at once; with the leaf of a bitmap it has 256 MiB in common. */
@@ -85,7 +86,9 @@ export class ChunkCache implements Cache, UnitHost, EntryHost {
 
   open(id: string, size: number): CacheEntry {
     const root = this.#parts.place?.root;
-    const directory = root === undefined ? undefined : contentDirectory(root, id);
+    const place = root === undefined ? undefined : contentDirectory(root, id);
+    // What lies behind a link that someone put there is kept in memory instead.
+    const directory = root !== undefined && place !== undefined && leadsInside(root, place) ? place : undefined;
     return this.#enter(`${size} ${id}`, { id, size }, (entry) => {
       if (directory === undefined) return undefined;
       const segmentBytes = this.#segmentBytes(size);

@@ -2,6 +2,7 @@ import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { evictUnits, surveyUnits } from "./budget.ts";
 import type { CacheStatus } from "./cache.ts";
+import { CACHE_FOLDERS, isTrusted } from "./trust.ts";
 
 /** What lies in a cache directory, without opening it as a cache; a directory that is not there is an empty one. */
 export async function cacheDirectoryStatus(
@@ -48,7 +49,7 @@ export async function pruneCacheDirectory(
 /** Nothing is ever removed through a symbolic link, or from a directory that is not ours. */
 export function trustedRoot(directory: string): string | undefined {
   const root = join(directory, "v1");
-  const found = lstatSync(root, { throwIfNoEntry: false });
-  const ours = process.getuid === undefined || found?.uid === process.getuid();
-  return found?.isDirectory() === true && ours ? root : undefined;
+  const inside = CACHE_FOLDERS.map((name) => join(root, name));
+  const isWhole = inside.every((path) => lstatSync(path, { throwIfNoEntry: false }) === undefined || isTrusted(path));
+  return isTrusted(root) && isWhole ? root : undefined;
 }

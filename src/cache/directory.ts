@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isDigest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
 import { errorCode, type CacheFiles } from "./files.ts";
 import { makeFolders } from "./make-folders.ts";
+import { CACHE_FOLDERS, flawOfCacheRoot, makeOwnFolder } from "./trust.ts";
 
 const LAYOUT_VERSION = "1";
 
@@ -39,7 +40,7 @@ export interface CachePlace {
 
 /**
  * Makes `directory` ready, or throws `disk` or `permission` with the reason why it cannot be trusted or used.
- * Everything lies in `v1`, which must be ours, of mode 0700, and no symbolic link.
+ * Everything lies in `v1`, which must be ours, of mode 0700, and no symbolic link; so must be the folders in it.
  */
 export async function prepareDirectory(
   directory: string,
@@ -48,18 +49,14 @@ export async function prepareDirectory(
   const v1 = join(directory, "v1");
   try {
     makeFolders(directory);
-    const tag = join(directory, "CACHEDIR.TAG");
-    if (!existsSync(tag)) writeFileSync(tag, CACHEDIR_TAG);
-    try {
-      mkdirSync(v1, { mode: 0o700 });
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-    }
-    checkTrust(v1);
+    refuse(directory, flawOfCacheRoot(directory));
+    writeOnce(join(directory, "CACHEDIR.TAG"), CACHEDIR_TAG);
+    refuse(v1, makeOwnFolder(v1));
+    if ((lstatSync(v1).mode & 0o777) !== 0o700) chmodSync(v1, 0o700);
     checkVersion(v1);
     const network = NETWORK_TYPES.has((await options.files.facts(v1)).type >>> 0);
     const root = network ? privateRoot(v1) : v1;
-    for (const name of ["blobs", "derived", "trash"]) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
+    for (const name of CACHE_FOLDERS) refuse(join(root, name), makeOwnFolder(join(root, name)));
     return { root, isPrivate: network };
   } catch (error) {
     if (error instanceof RiffleError) throw error;
@@ -67,15 +64,11 @@ export async function prepareDirectory(
   }
 }
 
-function checkTrust(v1: string): void {
-  const found = lstatSync(v1);
-  const refuse = (why: string): never => {
-    throw new RiffleError("permission", `cache directory ${v1} ${why}`, { hint: "name another with --cache-dir" });
-  };
-  if (found.isSymbolicLink()) refuse("is a symbolic link");
-  if (!found.isDirectory()) refuse("is not a directory");
-  if (process.getuid !== undefined && found.uid !== process.getuid()) refuse("belongs to another user");
-  if ((found.mode & 0o777) !== 0o700) chmodSync(v1, 0o700);
+function refuse(directory: string, flaw: string | undefined): void {
+  if (flaw === undefined) return;
+  throw new RiffleError("permission", `cache directory ${directory} ${flaw}`, {
+    hint: "name another with --cache-dir",
+  });
 }
 
 /** Whether a cache directory is there that this version wrote. Throws what reading it throws. */
@@ -85,16 +78,28 @@ export function hasOurLayout(directory: string): boolean {
 
 function readVersion(v1: string): string | undefined {
   const path = join(v1, "VERSION");
-  return existsSync(path) ? readFileSync(path, "utf8").slice(0, 32).trim() : undefined;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  return found.isFile() ? readFileSync(path, "utf8").slice(0, 32).trim() : "of a strange kind";
 }
 
 function checkVersion(v1: string): void {
+  writeOnce(join(v1, "VERSION"), `${LAYOUT_VERSION}\n`, 0o600);
   const text = readVersion(v1);
-  if (text === undefined) writeFileSync(join(v1, "VERSION"), `${LAYOUT_VERSION}\n`, { mode: 0o600 });
-  else if (text !== LAYOUT_VERSION)
+  // Another process may have made the file, and not yet written it.
+  if (text !== LAYOUT_VERSION && text !== "")
     throw new RiffleError("disk", `cache directory ${v1} was written by another version of riffle (layout ${text})`, {
       hint: "name another with --cache-dir",
     });
+}
+
+/** Leaves what is there alone, links too. */
+function writeOnce(path: string, text: string, mode?: number): void {
+  try {
+    writeFileSync(path, text, { flag: "wx", ...(mode === undefined ? {} : { mode }) });
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+  }
 }
 
 /** `private/<host>-<pid>-<random>`; those of dead processes of this host are removed. */

@@ -1,8 +1,22 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { trustedRoot } from "./directory-status.ts";
 import { hasOurLayout } from "./directory.ts";
+import { isTrusted } from "./trust.ts";
 
 /** Small documents that are kept beside the contents: manifests, and what a tag named when it was last asked for. */
 export interface Documents {
@@ -24,12 +38,14 @@ export function openDocuments(directory: string): Documents {
   const waiting = new Map<string, Uint8Array>();
   const place = (): string | undefined => {
     const root = quietly(() => (hasOurLayout(directory) ? trustedRoot(directory) : undefined));
-    return root === undefined ? undefined : join(root, "derived", "documents");
+    const folder = root === undefined ? undefined : join(root, "derived", "documents");
+    const isThere = folder !== undefined && lstatSync(folder, { throwIfNoEntry: false }) !== undefined;
+    return isThere && !isTrusted(folder) ? undefined : folder;
   };
   return {
     get: (name) => {
       const folder = place();
-      return folder === undefined || !NAME.test(name) ? undefined : quietly(() => readFileSync(join(folder, name)));
+      return folder === undefined || !NAME.test(name) ? undefined : quietly(() => readOwn(join(folder, name)));
     },
     put: (name, bytes) => {
       if (NAME.test(name) && bytes.length <= MOST_BYTES) waiting.set(name, bytes);
@@ -48,9 +64,19 @@ export function openDocuments(directory: string): Documents {
   };
 }
 
+/** Never through a symbolic link. */
+function readOwn(path: string): Uint8Array {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Whether the very document is there; then it counts as used now. */
 function isKept(path: string, bytes: Uint8Array): boolean {
-  const kept = quietly(() => readFileSync(path));
+  const kept = quietly(() => readOwn(path));
   if (kept === undefined || Buffer.compare(kept, bytes) !== 0) return false;
   const now = new Date();
   utimesSync(path, now, now);

@@ -131,7 +131,7 @@ export class Unit implements Tidied {
   /** Tells other processes, roughly, that this unit is wanted. */
   async touch(now: number): Promise<void> {
     if (this.#life === undefined) return;
-    await fsp.utimes(join(this.#directory, "used"), now / 1000, now / 1000).catch(() => undefined);
+    await fsp.lutimes(join(this.#directory, "used"), now / 1000, now / 1000).catch(() => undefined);
   }
 
   discard(): void {

@@ -45,7 +45,10 @@ export async function loadTransport(options: TransportOptions): Promise<Transpor
     const proxy = undici === undefined ? undefined : proxyFor(url, proxies);
     if (undici === undefined || proxy === undefined) {
       // A lane has one connection at a time, and a ring is for one.
-      return new Client(url.origin, { ...lane, connect: { ...connect, lookup: guardedLookup({ ...guard, ...looked }), ...receiveRing() } });
+      return new Client(url.origin, {
+        ...lane,
+        connect: { ...connect, lookup: guardedLookup({ ...guard, ...looked }), ...receiveRing() },
+      });
     }
     const both = { requestTls: connect, proxyTls: connect };
     return new undici.ProxyAgent({ ...lane, ...both, connections: 1, uri: proxy.href, proxyTunnel: false });

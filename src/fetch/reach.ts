@@ -64,7 +64,10 @@ const PRIVATE_SUFFIX = /(?:^|\.)(?:local|internal|lan|home\.arpa|test)$/;
 
 /** The reach of a host as far as its spelling tells; names are not looked up. */
 export function reachOfHost(hostname: string): Reach {
-  const host = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase();
+  const host = hostname
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "")
+    .toLowerCase();
   if (isIP(host) !== 0) return reachOfAddress(host);
   if (host === "localhost" || host.endsWith(".localhost")) return "loopback";
   return !host.includes(".") || PRIVATE_SUFFIX.test(host) ? "private" : "public";

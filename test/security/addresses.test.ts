@@ -200,13 +200,5 @@ test("addresses of every spelling are told apart", () => {
   };
   expect(Object.fromEntries(Object.keys(spelled).map((text) => [text, reachOfAddress(text)]))).toEqual(spelled);
   const names = ["localhost.", "a.localhost", "registry", "minio.internal.", "printer.local", "ghcr.io", "ghcr.io."];
-  expect(names.map(reachOfHost)).toEqual([
-    "loopback",
-    "loopback",
-    "private",
-    "private",
-    "private",
-    "public",
-    "public",
-  ]);
+  expect(names.map(reachOfHost)).toEqual(["loopback", "loopback", "private", "private", "private", "public", "public"]);
 });
