@@ -147,7 +147,18 @@ async function relay(answer: IncomingMessage, response: ServerResponse, fault: F
     }
     if (breaks && fault === "stopped in the body") return;
     if (breaks && fault === "late body") await sleep(LATE_MS);
-    if (!response.write(piece)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!response.write(piece)) await taken(response);
   }
   response.end();
+}
+
+/** Resolves when there is room for more, or nobody wants it. */
+function taken(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.once("drain", done).once("close", done);
+  });
 }

@@ -1,6 +1,7 @@
-import { fork, spawn, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { noise } from "../support/content.ts";
 import { ROOT } from "../support/root.ts";
 import type { ReaderAnswer, ReaderTask } from "./reader-program.ts";
@@ -53,8 +54,15 @@ for line in sys.stdin:
 
 /** Reads through a shared mapping, which Node cannot. A page that cannot be had ends the process (SIGBUS); a new one is started. */
 export function startMappedReader(digest: (bytes: Uint8Array) => string): Reader {
-  let child: ChildProcess | undefined;
-  const start = (): ChildProcess => spawn("python3", ["-c", MAPPED], { stdio: ["pipe", "pipe", "ignore"] });
+  let child: ChildProcessByStdio<Writable, Readable, null> | undefined;
+  let heard: (said: string) => void = () => undefined;
+  const start = (): ChildProcessByStdio<Writable, Readable, null> => {
+    const started = spawn("python3", ["-c", MAPPED], { stdio: ["pipe", "pipe", "ignore"] });
+    started.stdin.on("error", () => undefined);
+    started.once("exit", (_, signal) => heard(`signal ${String(signal)}`));
+    createInterface(started.stdout).on("line", (line) => heard(line));
+    return started;
+  };
   return {
     get pid() {
       return child?.pid ?? 0;
@@ -62,17 +70,10 @@ export function startMappedReader(digest: (bytes: Uint8Array) => string): Reader
     async ask(task) {
       if (task.kind !== "read") return GONE;
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) child = start();
-      const { stdin, stdout } = child;
-      if (stdin === null || stdout === null) return GONE;
       const begun = performance.now();
-      stdin.on("error", () => undefined);
-      stdin.write(`${JSON.stringify(task)}\n`);
-      const lines = createInterface(stdout);
-      const said = await Promise.race([
-        once(lines, "line").then(([line]) => String(line)),
-        once(child, "exit").then(([, signal]) => `signal ${String(signal)}`),
-      ]);
-      lines.close();
+      const answer = new Promise<string>((resolve) => (heard = resolve));
+      child.stdin.write(`${JSON.stringify(task)}\n`);
+      const said = await answer;
       const ms = performance.now() - begun;
       const [word, value = ""] = said.split(" ");
       if (word !== "sha256") return { bytes: 0, wrong: 0, code: said, ms };
