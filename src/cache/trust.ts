@@ -4,9 +4,7 @@ import { dirname } from "node:path";
 /** The folders of a cache that are used by name: each must be a real one of ours. */
 export const CACHE_FOLDERS = ["blobs", "derived", "trash"] as const;
 
-const OTHERS_WRITE = 0o002;
 const GROUP_OR_OTHERS_WRITE = 0o022;
-const STICKY = 0o1000;
 
 function isOurs(found: Stats): boolean {
   return process.getuid === undefined || found.uid === process.getuid();
@@ -18,17 +16,15 @@ function isOursOrRoots(found: Stats): boolean {
 }
 
 /**
- * Why the folder that a user named for the cache cannot be trusted: its owner, or anyone, could put another `v1` into it
- * between two looks. A symbolic link of the user's own is followed. Throws what the system throws.
+ * Why the folder that a user named for the cache cannot be trusted. It may have any mode: whoever can write into it can put
+ * nothing there that belongs to us. A symbolic link of the user's own is followed. Throws what the system throws.
  */
 export function flawOfCacheRoot(directory: string): string | undefined {
   const found = lstatSync(directory);
   if (found.isSymbolicLink() && !isOursOrRoots(found)) return "is a symbolic link of another user";
   const target = statSync(directory);
   if (!target.isDirectory()) return "is not a directory";
-  if (!isOursOrRoots(target)) return "belongs to another user";
-  const isShared = (target.mode & OTHERS_WRITE) !== 0 && (target.mode & STICKY) === 0;
-  return isShared ? "can be written by everyone" : undefined;
+  return isOursOrRoots(target) ? undefined : "belongs to another user";
 }
 
 /** Why a folder that only riffle makes cannot be trusted. Throws what the system throws. */
