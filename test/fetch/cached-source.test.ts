@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { rangeLength } from "../../src/bytes/range.ts";
 import type { ReadOutcome } from "../../src/fetch/cached-source.ts";
 import { BLOB, cachedBench, expectBytes, KIB, MIB, of, together, total, until } from "../support/cached-bench.ts";
@@ -19,7 +19,7 @@ test("a read fetches the pages that it touches, once, and says what was there", 
     { bytes: 4096, fromCache: 4096 },
     { bytes: 1000, fromCache: 192 },
   ]);
-  expect(entry.heldBytes).toBe(8192 + 1234);
+  await vi.waitFor(() => expect(entry.heldBytes).toBe(8192 + 1234));
   await expect(cached.read({ start: 2, end: 1 })).rejects.toMatchObject({ code: "usage" });
 });
 
@@ -143,11 +143,12 @@ test("bytes that the cache has not taken yet are served from memory, and hold ba
 });
 
 test("the last byte calls onComplete", async () => {
-  let completed = 0;
-  const { cached } = await cachedBench({}, { onComplete: () => void (completed += 1) });
+  const onComplete = vi.fn<() => void>();
+  const { cached } = await cachedBench({}, { onComplete });
   await cached.read(of(0, BLOB.length - 1));
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(completed).toBe(1);
+  await vi.waitFor(() => expect(onComplete).toHaveBeenCalled());
+  await cached.close();
+  expect(onComplete).toHaveBeenCalledTimes(1);
 });
 
 test("close rejects what waits and what comes", async () => {
@@ -162,4 +163,16 @@ test("close rejects what waits and what comes", async () => {
 test("a read that is not answered in time rejects", async () => {
   const { cached } = await cachedBench({ handle: () => {} }, { timeoutMs: 20 });
   await expect(cached.read(of(0, 10))).rejects.toMatchObject({ code: "timeout" });
+});
+
+test("a reader is answered before the disk is written to, and closing leaves nothing unwritten", async () => {
+  const written: string[] = [];
+  const { cached, entry } = await cachedBench(
+    {},
+    { cache: { beforeWrite: async () => void written.push("a write began") } },
+  );
+  await cached.read(of(0, 4096));
+  expect(written).toEqual([]);
+  await cached.close();
+  expect([written.length, entry.heldBytes]).toEqual([1, 4096]);
 });
