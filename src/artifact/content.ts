@@ -80,6 +80,7 @@ export class Content {
     const bytes = await this.#parts.source.read(range, {
       onOutcome: (outcome) => (fromCache = outcome.fromCache),
       ...(from.isPlanned === true ? {} : { handle: from.handle }),
+      ...(from.id === undefined ? {} : { id: from.id }),
       ...(from.signal === undefined ? {} : { signal: from.signal }),
       ...(from.priority === undefined ? {} : { priority: from.priority }),
     });

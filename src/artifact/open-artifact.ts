@@ -17,6 +17,7 @@ import { Accounting } from "./accounting.ts";
 import type { Artifact } from "./artifact.ts";
 import { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 import { readableArtifact } from "./readable-artifact.ts";
+import type { TraceFile } from "./trace-file.ts";
 
 export interface OpenOptions extends EngineOptions {
   /** Shared with other artifacts and left open by `close`; `cacheDir` and `cacheBytes` are then its own. */
@@ -41,6 +42,13 @@ export interface OpenOptions extends EngineOptions {
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly subpath?: string;
+  /**
+   * A file that gets one JSON line for each read and each request (docs/TRACE.md). So that none is missed, every read
+   * passes the process that serves: nothing is answered by other threads or by the kernel alone.
+   */
+  readonly traceFile?: string;
+  /** The name of the errno that a failed read becomes, for the trace. */
+  readonly errnoOf?: (error: unknown) => string;
   /** Ends the opening; what is opened lives on. */
   readonly signal?: AbortSignal;
 }
@@ -57,7 +65,8 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
   const accounting = new Accounting();
   const documents = options.cacheDir === undefined ? undefined : openDocuments(options.cacheDir);
-  const registry = registryOf(reference, options, { accounting, documents });
+  const trace = await traceOf(text, options);
+  const registry = registryOf(reference, options, { accounting, documents, trace });
   let engine: Engine | undefined;
   try {
     const resolved = await registry.resolve(reference, waiting(options));
@@ -79,22 +88,41 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
       frugal: options.frugal ?? false,
       extents: options.extents ?? true,
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      ...(trace === undefined ? {} : { trace }),
     });
   } catch (error) {
     await registry.close();
+    await trace?.close();
     if (options.engine === undefined) await engine?.close();
     throw error;
   }
 }
 
+async function traceOf(reference: string, options: OpenOptions): Promise<TraceFile | undefined> {
+  const { traceFile, errnoOf, log } = options;
+  if (traceFile === undefined) return undefined;
+  const { openTraceFile } = await import("./trace-file.ts");
+  const file = openTraceFile(traceFile, {
+    warn: (message) => log?.("warn", message),
+    ...(errnoOf === undefined ? {} : { errnoOf }),
+  });
+  file.trace.write({ type: "start", version: 1, time: new Date().toISOString(), reference, pid: process.pid });
+  return file;
+}
+
 function registryOf(
   reference: Reference,
   options: OpenOptions,
-  { accounting, documents }: { readonly accounting: Accounting; readonly documents: Documents | undefined },
+  parts: {
+    readonly accounting: Accounting;
+    readonly documents: Documents | undefined;
+    readonly trace: TraceFile | undefined;
+  },
 ): Registry {
+  const { accounting, documents, trace } = parts;
   if (reference.kind === "layout") return openRegistry(reference);
   if (options.offline === true) return offlineRegistry(reference, documents);
-  const registry = openRegistry(reference, registryOptions(options, accounting));
+  const registry = openRegistry(reference, registryOptions(options, accounting, trace));
   return documents === undefined ? registry : rememberingRegistry(registry, documents);
 }
 
@@ -123,12 +151,17 @@ function waiting(options: OpenOptions): { readonly signal?: AbortSignal } {
   return options.signal === undefined ? {} : { signal: options.signal };
 }
 
-function registryOptions(options: OpenOptions, accounting: Accounting): Parameters<typeof openRegistry>[1] {
+function registryOptions(
+  options: OpenOptions,
+  accounting: Accounting,
+  trace: TraceFile | undefined,
+): Parameters<typeof openRegistry>[1] {
   const { plainHttp, insecure, caFile, proxies, credentials, timeoutMs, log } = options;
   return {
     meter: accounting,
     http: {
       ...(insecure === undefined ? {} : { insecure }),
+      ...(trace === undefined ? {} : { trace: trace.trace }),
       ...(caFile === undefined ? {} : { caFile }),
       ...(proxies === undefined ? {} : { proxies }),
       ...(timeoutMs === undefined ? {} : boundedWaits(timeoutMs)),

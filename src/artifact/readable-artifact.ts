@@ -20,6 +20,7 @@ import { ExtentTables } from "./extent-tables.ts";
 import { formatReaders } from "./format-readers.ts";
 import { LiveFiles } from "./live-files.ts";
 import { serve } from "./serve.ts";
+import type { TraceFile } from "./trace-file.ts";
 
 export interface ArtifactParts {
   /** Pinned. */
@@ -35,6 +36,7 @@ export interface ArtifactParts {
   readonly frugal: boolean;
   readonly extents: boolean;
   readonly timeoutMs?: number;
+  readonly trace?: TraceFile;
 }
 
 const FORMAT_BITS = 0o170000;
@@ -76,12 +78,14 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     live,
     accounting,
     errors,
+    ...(parts.trace === undefined ? {} : { trace: parts.trace.trace }),
   });
   const nextHandle = handleNumbers();
   const close = async (): Promise<void> => {
     await contents.close();
     await registry.close();
     if (parts.ownsEngine) await engine.close();
+    await parts.trace?.close();
   };
   return {
     reference: parts.reference,
@@ -122,7 +126,7 @@ function contentFactory(
   },
 ): (blob: Descriptor, onChange: () => void) => Content {
   const { errors, tables, cost } = options;
-  const { engine, registry, accounting, log, frugal, timeoutMs } = parts;
+  const { engine, registry, accounting, log, frugal, timeoutMs, trace } = parts;
   const mismatches: Mismatches = new Map();
   return (descriptor, onChange) => {
     const path = registry.blobPath?.(descriptor);
@@ -138,6 +142,7 @@ function contentFactory(
       cost,
       frugal,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(trace === undefined ? {} : { trace: trace.trace }),
       log: (level, message) => log(level, message),
     });
     const onMismatch = (error: RiffleError): void => {

@@ -10,6 +10,8 @@ import type { ErrorList } from "./error-list.ts";
 import type { LiveFiles } from "./live-files.ts";
 import type { OpenAs, OpenGrant, ReadFrom, Served } from "./served.ts";
 import type { WarmHandle } from "../cache/cache.ts";
+import type { Trace } from "../fetch/trace.ts";
+import { tracedRead, type Missed } from "./traced-read.ts";
 
 export interface ServeParts {
   readonly tree: TreeTable;
@@ -20,13 +22,19 @@ export interface ServeParts {
   readonly live: LiveFiles;
   readonly accounting: Accounting;
   readonly errors: ErrorList;
+  /** Then every read must pass here: no warm handle, and no open that lets the kernel keep or read pages itself. */
+  readonly trace?: Trace;
+}
+
+interface TracedFrom extends ReadFrom {
+  readonly missed?: Missed;
 }
 
 const encoder = new TextEncoder();
 
 /** The read path's front: which source a row's bytes lie in, the counts, and the reasons of what fails. */
 export function serve(parts: ServeParts): Served {
-  const { tree, sources, contents, live, accounting, errors } = parts;
+  const { tree, sources, contents, live, accounting, errors, trace } = parts;
   const opened = new Map<number, Content>();
   const sourceOf = (row: Row): SourceInfo => {
     const source = sources[tree.source(row)];
@@ -52,23 +60,24 @@ export function serve(parts: ServeParts): Served {
       live.open(source.name, handle);
       return { kind: "direct" };
     }
-    if (source.kind === "inline") return { kind: "keep" };
+    if (source.kind === "inline") return { kind: trace === undefined ? "keep" : "direct" };
     const content = contents.acquire(tree.source(row));
     opened.set(handle, content);
     if (!isPlanned) nameWhole(content, row);
-    if (content.proof !== "full") return { kind: "direct" };
+    if (content.proof !== "full" || trace !== undefined) return { kind: "direct" };
     const isWhole = tree.offset(row) === 0 && tree.size(row) === source.descriptor.size;
     const fd = isWhole ? content.provenFile : undefined;
     return fd === undefined ? { kind: "keep" } : { kind: "backed", fd };
   };
 
-  const readBlob = async (row: Row, range: ByteRange, from: ReadFrom): Promise<Uint8Array> => {
+  const readBlob = async (row: Row, range: ByteRange, from: TracedFrom): Promise<Uint8Array> => {
     const content = contents.acquire(tree.source(row));
     try {
       const base = tree.offset(row);
       if (from.isPlanned !== true) nameWhole(content, row);
       const { bytes, outcome } = await content.read({ start: base + range.start, end: base + range.end }, from);
       accounting.read(outcome);
+      from.missed?.(bytes.length - outcome.fromCache);
       return bytes;
     } catch (error) {
       failed(row, error);
@@ -76,6 +85,15 @@ export function serve(parts: ServeParts): Served {
     } finally {
       contents.release(content);
     }
+  };
+
+  /** Bytes that never change. */
+  const readStill = async (row: Row, range: ByteRange, from: TracedFrom): Promise<Uint8Array> => {
+    const source = sourceOf(row);
+    if (source.kind !== "inline") return readBlob(row, range, from);
+    const bytes = source.bytes.slice(range.start, range.end);
+    accounting.read({ bytes: bytes.length, fromCache: bytes.length, proven: bytes.length });
+    return bytes;
   };
 
   const read = async (row: Row, range: ByteRange, from: ReadFrom): Promise<Uint8Array> => {
@@ -86,10 +104,10 @@ export function serve(parts: ServeParts): Served {
       return bytes.slice(start, end);
     }
     const wanted = clip(range, tree.size(row));
-    if (source.kind === "blob") return readBlob(row, wanted, from);
-    const bytes = source.bytes.slice(wanted.start, wanted.end);
-    accounting.read({ bytes: bytes.length, fromCache: bytes.length, proven: bytes.length });
-    return bytes;
+    if (trace === undefined) return readStill(row, wanted, from);
+    return tracedRead(trace, { path: pathOf(tree, row), range: wanted, handle: from.handle }, (id, missed) =>
+      readStill(row, wanted, { ...from, id, missed }),
+    );
   };
 
   const liveXattr = (row: Row, name: string): Uint8Array | undefined => {
@@ -109,7 +127,7 @@ export function serve(parts: ServeParts): Served {
   return {
     tree,
     slots: parts.slots,
-    warm: parts.warm,
+    warm: trace === undefined ? parts.warm : undefined,
     open,
     read,
     touched: (row, range, handle) => {

@@ -30,6 +30,8 @@ export interface ReadFrom {
   readonly priority?: Priority;
   /** The reader knows what it will want (a format's index told it): nothing is guessed for it, so nothing is read ahead. */
   readonly isPlanned?: boolean;
+  /** Its number in a trace. */
+  readonly id?: number;
 }
 
 /**

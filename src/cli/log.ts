@@ -15,7 +15,9 @@ export interface LogOptions {
 }
 
 /** How many `-v` a level needs to be seen on stderr; errors end a command and are said by it. */
-const NEEDED: Readonly<Record<LogLevel, number>> = { error: 0, warn: 0, info: 1, debug: 2 };
+const NEEDED: Readonly<Record<LogLevel, number>> = { error: 0, warn: 0, info: 1, debug: 1 };
+/** Files outlive the look at a terminal: each request of a mount of months is kept for those alone who insist. */
+const NEEDED_FOR_REQUESTS_IN_FILE = 2;
 
 /**
  * Lines to stderr as far as `-q` and `-v` let them, and to the log file, which requests enter with `-vv` alone. A log file that cannot be written is
@@ -25,7 +27,7 @@ export function createLog({ notes, settings, now = () => new Date() }: LogOption
   let file = settings.logFile;
   let isMade = false;
   const keep = (level: LogLevel, text: string): void => {
-    if (file === undefined || (level === "debug" && settings.verbose < NEEDED.debug)) return;
+    if (file === undefined || (level === "debug" && settings.verbose < NEEDED_FOR_REQUESTS_IN_FILE)) return;
     try {
       if (!isMade) makeFolders(dirname(file));
       isMade = true;

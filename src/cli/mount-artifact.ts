@@ -2,6 +2,7 @@ import type { ArtifactStats } from "../artifact/accounting.ts";
 import type { Artifact } from "../artifact/artifact.ts";
 import type { EndReason, PageCache } from "../mount/backend.ts";
 import { chooseBackend, type BackendName } from "../mount/choose-backend.ts";
+import { errnoNameOf } from "../mount/errno.ts";
 import { mountFacts } from "../mount/mount-artifact.ts";
 import { startMountSession, type MountSession } from "../mount/mount-session.ts";
 import { cleanStale } from "../mount/sessions.ts";
@@ -47,7 +48,7 @@ export async function mountArtifact(
   const backend = await chooseBackend(words.backend);
   // What killed ones left is of no concern to this mount, whether it can be removed or not.
   const cleaned = cleanStale(order.runtimeDir).catch(() => undefined);
-  const artifact = await openOrdered(order.open, { signal, log });
+  const artifact = await openOrdered(order.open, { signal, log, errnoOf: errnoNameOf });
   try {
     await cleaned;
     signal.throwIfAborted();

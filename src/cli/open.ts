@@ -34,6 +34,7 @@ export interface OpenOrder {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly subpath?: string;
+  readonly traceFile?: string;
   /** Of `--username`: these, and no others. */
   readonly credential?: Credential;
   readonly places: CredentialPlaces;
@@ -60,7 +61,7 @@ export function credentialPlacesOf({ settings, environment, places }: Context): 
 export async function openOrderOf(context: Context, reference: string, narrowing: Narrowing = {}): Promise<OpenOrder> {
   const { settings, environment, signal } = context;
   const { noCache = settings.noCache, subpath, include = [], exclude = [], frugal = false } = narrowing;
-  const { username, caFile, platform, cacheDir } = settings;
+  const { username, caFile, platform, cacheDir, traceFile } = settings;
   const credential =
     username !== undefined && settings.passwordStdin ? { username, password: await readPassword(signal) } : undefined;
   const proxies = PROXY_VARIABLES.flatMap((name) => {
@@ -84,6 +85,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     ...(caFile !== undefined && { caFile }),
     ...(platform !== undefined && { platform }),
     ...(subpath !== undefined && { subpath }),
+    ...(traceFile !== undefined && { traceFile }),
     ...(credential !== undefined && { credential }),
   };
 }
@@ -126,9 +128,13 @@ export function registryOptionsOf(order: OpenOrder, log: Log): RegistryOptions {
 }
 
 /** Opens what was ordered. The artifact room is loaded here, not with the command line. */
-export async function openOrdered(order: OpenOrder, context: Pick<Context, "signal" | "log">): Promise<Artifact> {
+export async function openOrdered(
+  order: OpenOrder,
+  context: Pick<Context, "signal" | "log"> & Pick<OpenOptions, "errnoOf">,
+): Promise<Artifact> {
   const { openArtifact } = await import("../artifact/open-artifact.ts");
-  return openArtifact(order.reference, { ...openOptionsOf(order, context.log), signal: context.signal });
+  const { signal, log, errnoOf } = context;
+  return openArtifact(order.reference, { ...openOptionsOf(order, log), signal, ...(errnoOf && { errnoOf }) });
 }
 
 /** Opens `reference` as the settings say. */

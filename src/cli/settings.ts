@@ -18,9 +18,10 @@ export interface Settings {
   readonly offline: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
-  /** 0: warnings and errors; 1: what riffle does; 2: every request. */
+  /** 0: warnings and errors; 1: what riffle does, and every request; 2: the same in the log file. */
   readonly verbose: number;
   readonly logFile: string | undefined;
+  readonly traceFile: string | undefined;
   readonly timeoutMs: number;
 }
 
@@ -70,8 +71,19 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: "json", kind: "switch", flags: "--json", about: "results, and errors, as JSON on stdout" },
   { name: "quiet", kind: "switch", flags: "-q, --quiet", about: "only errors on stderr" },
-  { name: "verbose", kind: "count", flags: "-v, --verbose", about: "say what is done; twice: every request" },
+  {
+    name: "verbose",
+    kind: "count",
+    flags: "-v, --verbose",
+    about: "say what is done, and each request; twice: to the log too",
+  },
   { name: "log-file", kind: "path", flags: "--log-file <file>", about: "append the log to this file" },
+  {
+    name: "trace",
+    kind: "path",
+    flags: "--trace <file>",
+    about: "append each read and each request to this file, as JSON lines; slower",
+  },
   {
     name: "timeout",
     kind: "duration",
@@ -239,6 +251,7 @@ export function resolveSettings(sources: SettingSources): Settings {
     quiet: get("quiet", false),
     verbose: get("verbose", 0),
     logFile: get<string | undefined>("log-file", undefined),
+    traceFile: get<string | undefined>("trace", undefined),
     timeoutMs: get("timeout", DEFAULT_TIMEOUT_MS),
   };
 }

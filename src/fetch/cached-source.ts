@@ -13,6 +13,7 @@ import type { Advice } from "./advice.ts";
 import { ExtentFollower, NO_ADVICE } from "./extent-follower.ts";
 import { ReadAhead } from "./readahead.ts";
 import { DEFAULT_TIMEOUT_MS } from "./retry.ts";
+import type { Trace } from "./trace.ts";
 
 export interface CachedSourceOptions {
   readonly source: StreamingSource;
@@ -32,6 +33,7 @@ export interface CachedSourceOptions {
   /** A read that is not answered by then rejects. Default 60 s. */
   readonly timeoutMs?: number;
   readonly log?: FetchLog;
+  readonly trace?: Trace;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
   /** The entry holds every byte. */
@@ -48,6 +50,8 @@ export interface ReadOutcome {
 export interface CachedReadOptions extends ReadOptions {
   /** Which open file reads: read-ahead follows each by itself. Without one, nothing is read ahead. */
   readonly handle?: number;
+  /** Its number in a trace. */
+  readonly id?: number;
   /** Called once for each range that was answered. */
   readonly onOutcome?: (outcome: ReadOutcome) => void;
 }
@@ -91,7 +95,7 @@ class PagedSource implements CachedSource {
   #isClosed = false;
 
   constructor(options: CachedSourceOptions) {
-    const { source, entry, limiter, budget, log } = options;
+    const { source, entry, limiter, budget, log, trace } = options;
     this.id = source.id;
     this.size = source.size;
     this.#options = options;
@@ -108,6 +112,7 @@ class PagedSource implements CachedSource {
       advise: (read) => this.#advise(read.range, read.handle),
       advised: () => this.#setMarks(),
       ...(log === undefined ? {} : { log }),
+      ...(trace === undefined ? {} : { trace }),
     });
     if (options.onComplete !== undefined) entry.onComplete(options.onComplete);
   }
@@ -156,8 +161,8 @@ class PagedSource implements CachedSource {
   }
 
   async #fetch(wanted: ByteRange, options: CachedReadOptions, isForced: boolean): Promise<Uint8Array> {
-    const { signal, handle, priority = "demand" } = options;
-    const read = new PendingRead(wanted, { priority, handle });
+    const { signal, handle, id, priority = "demand" } = options;
+    const read = new PendingRead(wanted, { priority, handle, id });
     const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const onAbort = (): void => this.#filler.abandon(read, abortError(signal));
     const onTime = (): void => this.#filler.abandon(read, lateError(this.id, wanted, timeoutMs));

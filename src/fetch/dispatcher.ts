@@ -4,6 +4,7 @@ import { RiffleError } from "../errors.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { CostModel } from "./cost.ts";
 import { flightLength, type Flight } from "./flight.ts";
+import type { Purpose, Trace } from "./trace.ts";
 
 export interface DispatcherOptions {
   readonly source: StreamingSource;
@@ -14,6 +15,7 @@ export interface DispatcherOptions {
   readonly limit: number;
   readonly cost: CostModel;
   readonly now: () => number;
+  readonly trace?: Trace;
   /** A flight is over; `error` is undefined when all its bytes arrived. */
   readonly ended: (flight: Flight, error: unknown) => void;
 }
@@ -151,7 +153,7 @@ export class Dispatcher {
   }
 
   async #stream(flight: Flight): Promise<void> {
-    const { source, cost, now } = this.#options;
+    const { source, cost, now, trace } = this.#options;
     const { signal } = flight.controller;
     const begun = now();
     let first = 0;
@@ -161,7 +163,8 @@ export class Dispatcher {
       else later += bytes.length;
       return flight.accept(offset, bytes);
     };
-    await source.stream(flight.range, sink, { signal, priority: flight.priority });
+    const send = (): Promise<void> => source.stream(flight.range, sink, { signal, priority: flight.priority });
+    await (trace === undefined ? send() : trace.during(purposeOf(flight, source.id), send));
     cost.observe({ firstByteMs: first - begun, bytes: later, bodyMs: now() - first });
   }
 
@@ -171,4 +174,8 @@ export class Dispatcher {
     flight.charge = 0;
     this.#options.ended(flight, failure);
   }
+}
+
+function purposeOf(flight: Flight, digest: string): Purpose {
+  return { digest, range: flight.range, reads: () => [...flight.readIds], priority: () => flight.priority };
 }

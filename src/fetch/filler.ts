@@ -15,6 +15,7 @@ import type { PendingRead } from "./pending-read.ts";
 import { joinedParts, planParts, type PlannedPart, type WantedRange } from "./planner.ts";
 import { MAX_UNIT_BYTES } from "./extent-follower.ts";
 import type { Advice } from "./advice.ts";
+import type { Trace } from "./trace.ts";
 import { WholeAnswers } from "./whole-answers.ts";
 
 export interface FillerOptions {
@@ -27,6 +28,7 @@ export interface FillerOptions {
   readonly isFrugal: boolean;
   readonly now: () => number;
   readonly log?: FetchLog;
+  readonly trace?: Trace;
   /** Asked once for each read that is planned. */
   readonly advise: (read: PendingRead) => Advice | undefined;
   /** Advice was followed: streams have moved. */
@@ -56,17 +58,15 @@ export class Filler {
   #closed: RiffleError | undefined;
 
   constructor(options: FillerOptions) {
-    const { source, limiter, budget, limit, cost, now } = options;
     this.#options = options;
-    this.#landing = new Landing(options.entry, { budget, pool: this.#pool });
+    this.#landing = new Landing(options.entry, { budget: options.budget, pool: this.#pool });
     this.#wholeAnswers = new WholeAnswers({ ...options, absent: (range) => this.#absent(range) });
     this.#events = {
       block: (flight, block) => this.#land(flight, block),
       segment: (segment) => this.#arrived(segment),
       whole: (flight) => this.#isWhole(flight),
     };
-    const ended = (flight: Flight, error: unknown): void => this.#ended(flight, error);
-    this.#dispatcher = new Dispatcher({ source, limiter, budget, limit, cost, now, ended });
+    this.#dispatcher = new Dispatcher({ ...options, ended: (flight, error) => this.#ended(flight, error) });
   }
 
   /** Plans a read with all others of this turn of the event loop. */

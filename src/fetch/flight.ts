@@ -46,6 +46,8 @@ export class Flight {
   readonly options: FlightOptions;
   readonly controller: AbortController = new AbortController();
   readonly segments: Set<Segment> = new Set();
+  /** The numbers of all reads that ever waited for it, where reads are traced. */
+  readonly readIds: Set<number> = new Set();
   priority: Priority;
   range: ByteRange;
   /** All before this offset (from `range.start`) has arrived. */
@@ -78,6 +80,7 @@ export class Flight {
     read.expect();
     read.segments.add(segment);
     this.segments.add(segment);
+    if (read.id !== undefined) this.readIds.add(read.id);
   }
 
   detach(segment: Segment): void {

@@ -7,6 +7,8 @@ import { DEFAULT_CONNECT_MS, loadTransport, type Transport, type TransportOption
 import type { HttpClient, HttpMeter, HttpRequest, HttpResponse } from "./http.ts";
 import type { FetchLog } from "./log.ts";
 import type { Reach } from "./reach.ts";
+import { reportExchange } from "./exchange-report.ts";
+import type { Purpose, Trace } from "./trace.ts";
 import { checkAddress } from "./address-guard.ts";
 import { Origins, type Origin } from "./origins.ts";
 
@@ -19,9 +21,10 @@ export interface HttpClientOptions extends TransportOptions {
   readonly connectionsPerOrigin?: number;
   readonly userAgent?: string;
   readonly meter?: HttpMeter;
-  /** Told of every exchange at `debug`: method, host, path without query, range, status, milliseconds to the answer. */
+  /** Told of every exchange, when it is over, at `debug`: method, host, path, range, status, bytes, milliseconds. */
   readonly log?: FetchLog;
-  /** Milliseconds of any clock, for the log. */
+  readonly trace?: Trace;
+  /** Milliseconds of any clock, for log and trace. */
   readonly now?: () => number;
 }
 
@@ -29,6 +32,12 @@ const DEFAULT_FIRST_BYTE_MS = 30_000;
 const DEFAULT_STALL_MS = 30_000;
 /** Two blobs at the read path's eight requests each, doubled, so that metadata never waits behind them. */
 const DEFAULT_CONNECTIONS = 32;
+
+/** A request and, where it is traced, for whom it is. */
+interface Sending {
+  readonly request: HttpRequest;
+  readonly purpose: Purpose | undefined;
+}
 
 /** A connection pool over HTTP/1.1 (`HttpClient` says what it promises). undici is loaded by the first request. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
@@ -56,25 +65,28 @@ class PooledClient implements HttpClient {
     if (url.protocol !== "https:" && url.protocol !== "http:")
       throw new RiffleError("misbehaved", `not an HTTP address: ${url.protocol}//${url.host}`);
     const origin = this.#origins.for(url, request.namedBy);
+    // Where it is sent from must be looked up before anything is waited for.
+    const sending = { request, purpose: this.#options.trace?.purpose };
     const reused = origin.answered;
     try {
-      return await this.#exchange(origin, url, request);
+      return await this.#exchange(origin, url, sending);
     } catch (error) {
       // A kept connection that the server had closed meanwhile: the request was never read, so it is sent once more.
       if (!reused || request.method === "POST" || failureReason(error) !== "reset" || this.#closed) throw error;
       this.#options.meter?.retry();
-      return this.#exchange(origin, url, request);
+      return this.#exchange(origin, url, sending);
     }
   }
 
-  async #exchange(origin: Origin, url: URL, request: HttpRequest): Promise<HttpResponse> {
+  async #exchange(origin: Origin, url: URL, sending: Sending): Promise<HttpResponse> {
+    const { request } = sending;
     const transport = await this.#transport();
     if (request.signal?.aborted === true) throw abortError(request.signal);
     return new Promise((resolve, reject) => {
       const slot = origin.gate.run(
         async () => {
           const lane = origin.idle.pop() ?? this.#openLane(origin, url, transport);
-          const exchange = this.#start(lane, url, request);
+          const exchange = this.#start(lane, url, sending);
           exchange.response.then((response) => {
             origin.answered = true;
             resolve(response);
@@ -88,14 +100,15 @@ class PooledClient implements HttpClient {
     });
   }
 
-  #start(lane: Undici.Dispatcher, url: URL, request: HttpRequest): HttpExchange {
+  #start(lane: Undici.Dispatcher, url: URL, { request, purpose }: Sending): HttpExchange {
     const limits = {
       connectTimeoutMs: this.#limits.connectTimeoutMs,
       firstByteTimeoutMs: request.firstByteTimeoutMs ?? this.#limits.firstByteTimeoutMs,
       stallTimeoutMs: request.stallTimeoutMs ?? this.#limits.stallTimeoutMs,
     };
     const exchange = new HttpExchange(url, request, limits, this.#options.meter);
-    this.#logExchange(exchange, url, request);
+    const { log, trace, now = (): number => performance.now() } = this.#options;
+    reportExchange(exchange, { url, request }, { log, trace, purpose, now });
     const agent = this.#options.userAgent;
     const message: Undici.Dispatcher.DispatchOptions = {
       origin: url.origin,
@@ -117,22 +130,6 @@ class PooledClient implements HttpClient {
       exchange.onResponseError(undefined, httpFailure(error, url.host, request.signal));
     }
     return exchange;
-  }
-
-  #logExchange(exchange: HttpExchange, url: URL, request: HttpRequest): void {
-    const { log, now = Date.now } = this.#options;
-    if (log === undefined) return;
-    const start = now();
-    const range = request.headers?.["range"];
-    const name = `${request.method ?? "GET"} ${url.host}${url.pathname}${range === undefined ? "" : ` ${range}`}`;
-    const tell = (outcome: string): void => {
-      const ms = now() - start;
-      log("debug", `${name}: ${outcome} (${ms} ms)`, { kind: request.kind, host: url.host, ms });
-    };
-    exchange.response.then(
-      (response) => tell(String(response.status)),
-      (error: unknown) => tell(error instanceof Error ? error.message : "failed"),
-    );
   }
 
   async #transport(): Promise<Transport> {

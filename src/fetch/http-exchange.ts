@@ -86,6 +86,15 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#arm(limits.connectTimeoutMs, "did not accept a connection");
   }
 
+  get receivedBytes(): number {
+    return this.#received;
+  }
+
+  /** Why it ended before its end, once it has. */
+  get failure(): RiffleError | undefined {
+    return this.#failure;
+  }
+
   readonly #onAbort = (): void => this.#fail(abortError(this.#request.signal));
 
   #arm(waitMs: number, what: string): void {

@@ -8,6 +8,8 @@ export class PendingRead {
   readonly range: ByteRange;
   readonly priority: Priority;
   readonly handle: number | undefined;
+  /** Its number in a trace. */
+  readonly id: number | undefined;
   readonly bytes: Promise<Uint8Array>;
   /** What it waits for of requests under way. */
   readonly segments: Set<Segment> = new Set();
@@ -19,10 +21,14 @@ export class PendingRead {
   #resolve: (bytes: Uint8Array) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor(range: ByteRange, options: { readonly priority: Priority; readonly handle: number | undefined }) {
+  constructor(
+    range: ByteRange,
+    options: { readonly priority: Priority; readonly handle: number | undefined; readonly id?: number | undefined },
+  ) {
     this.range = range;
     this.priority = options.priority;
     this.handle = options.handle;
+    this.id = options.id;
     // Every byte is filled before it is given away: `#pending` counts all parts.
     this.#out = rawBytes(rangeLength(range));
     this.bytes = new Promise((resolve, reject) => {

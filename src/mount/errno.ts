@@ -32,3 +32,9 @@ const ERRNO_BY_CODE: Readonly<Record<ErrorCode, number>> = {
 export function errnoOf(error: unknown): number {
   return isRiffleError(error) ? (ERRNO_BY_CODE[error.code] ?? errno.EIO) : errno.EIO;
 }
+
+/** The name of that errno, such as `EIO`. */
+export function errnoNameOf(error: unknown): string {
+  const code = errnoOf(error);
+  return Object.entries(errno).find(([, value]) => value === code)?.[0] ?? String(code);
+}

@@ -46,6 +46,7 @@ const samples: Readonly<
   "ca-file": ["flag", "variable", "file", "caFile"],
   "registry-config": ["flag", "variable", "file", "registryConfig"],
   "log-file": ["flag", "variable", "file", "logFile"],
+  trace: ["flag", "variable", "file", "traceFile"],
   "cache-size": ["1K", "2K", "3K", "cacheBytes"],
   timeout: ["1s", "2s", "3s", "timeoutMs"],
   platform: ["linux/a", "linux/b", "linux/c", "platform"],
