@@ -53,6 +53,12 @@ const MARGIN_MS = 5_000;
  * is not asked: Quay answers `max-age=31536000` beside a URL of ten minutes.
  */
 export function urlExpiry(url: URL, nowMs: number): number {
+  const stated = statedExpiry(url);
+  return stated === undefined ? nowMs + UNSTATED_LIFE_MS : Math.min(stated, nowMs + LONGEST_LIFE_MS) - MARGIN_MS;
+}
+
+/** What the URL itself says of that; undefined when nothing. */
+export function statedExpiry(url: URL): number | undefined {
   const query = new Map([...url.searchParams].map(([name, value]) => [name.toLowerCase(), value]));
   const get = (name: string): string | null => query.get(name) ?? null;
   const stated = [
@@ -62,6 +68,5 @@ export function urlExpiry(url: URL, nowMs: number): number {
     seconds(get("exp")),
     Date.parse(get("se") ?? ""),
   ].filter((time) => Number.isFinite(time));
-  if (stated.length === 0) return nowMs + UNSTATED_LIFE_MS;
-  return Math.min(...stated, nowMs + LONGEST_LIFE_MS) - MARGIN_MS;
+  return stated.length === 0 ? undefined : Math.min(...stated);
 }

@@ -16,7 +16,8 @@ export function writeTreeFile(path: string, tree: TreeTable): void {
   try {
     const descriptor = openSync(draft, "wx", 0o600);
     try {
-      for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at, Math.min(STEP_BYTES, bytes.length - at));
+      for (let at = 0; at < bytes.length;)
+        at += writeSync(descriptor, bytes, at, Math.min(STEP_BYTES, bytes.length - at));
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

@@ -1,8 +1,8 @@
 import type { Digest } from "../bytes/digest.ts";
 import { isRiffleError } from "../errors.ts";
-import { isRedirect, MAX_HOPS, redirectTarget } from "../fetch/redirect.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { RegistryReference } from "../oci/reference.ts";
+import { probeBlob, type ParallelProbe } from "./blob-probe.ts";
 import { connectRegistry, type RegistryConnection, type RegistryOptions } from "./open-registry.ts";
 import { referrersByApi } from "./referrers.ts";
 import { askRegistry, isWebPage } from "./registry-http.ts";
@@ -17,8 +17,16 @@ export interface RegistryCapabilities {
   readonly authentication: "anonymous" | "basic" | "bearer";
   /** What a closed range of a blob is answered with; absent without a blob. */
   readonly ranges?: "partial" | "whole" | "refused";
+  /** Its status; absent without a blob. */
+  readonly rangeStatus?: number;
   /** The origins that a blob request is redirected to, in order; absent without a blob. */
   readonly redirects?: readonly string[];
+  /** Seconds that the last of these addresses says it lives; null when it does not say; absent without a redirect. */
+  readonly redirectLifeS?: number | null;
+  /** The status of a HEAD of a blob; absent where it was not tried. */
+  readonly headStatus?: number;
+  /** What came of small ranges asked for at the same time; absent where it was not tried. */
+  readonly parallel?: ParallelProbe;
   /** Whether it has the referrers API; absent without a subject. */
   readonly referrersApi?: boolean;
 }
@@ -27,11 +35,16 @@ const MAX_PING_BYTES = 1024 * 1024;
 
 /**
  * Asks a registry what it can do: one request for `/v2/`, one range of two bytes of `blob`, one for the referrers of
- * `subject`, redirects and tokens beside. Rejects only when the registry cannot be reached or refuses credentials.
+ * `subject`, redirects and tokens beside; if `thorough` also a HEAD and small ranges in parallel. Rejects only when the
+ * registry cannot be reached or refuses credentials.
  */
 export async function registryCapabilities(
   reference: RegistryReference,
-  options: RegistryOptions & { readonly blob?: Descriptor; readonly subject?: Digest } = {},
+  options: RegistryOptions & {
+    readonly blob?: Descriptor;
+    readonly subject?: Digest;
+    readonly thorough?: boolean;
+  } = {},
 ): Promise<RegistryCapabilities> {
   const { blob, subject } = options;
   const scope = `repository:${reference.repository}:pull`;
@@ -39,7 +52,10 @@ export async function registryCapabilities(
   try {
     const base = await connection.endpoint.base();
     const ping = await pingRegistry(connection, options);
-    const range = blob === undefined || blob.size === 0 ? {} : await probeRange(reference, blob, connection);
+    const range =
+      blob === undefined || blob.size === 0
+        ? {}
+        : await probeBlob(reference, blob, { ...connection, ...options, thorough: options.thorough ?? false });
     const referrers =
       subject === undefined
         ? undefined
@@ -73,44 +89,5 @@ async function pingRegistry(
     // A registry may keep `/v2/` for those who log in and give the repository to all.
     if (isRiffleError(error) && error.code === "credentials") return { isRegistry: true };
     throw error;
-  }
-}
-
-async function probeRange(
-  reference: RegistryReference,
-  blob: Descriptor,
-  { client, endpoint, authorizer }: RegistryConnection,
-): Promise<Pick<RegistryCapabilities, "ranges" | "redirects">> {
-  const base = await endpoint.base();
-  const redirects: string[] = [];
-  const range = `bytes=0-${Math.min(1, blob.size - 1)}`;
-  let url = new URL(`v2/${reference.repository}/blobs/${blob.digest}`, base);
-  let namedBy: URL | undefined;
-  let isChallenged = false;
-  for (;;) {
-    const sent = await authorizer.headers(url);
-    const response = await client.send(url, {
-      kind: "blob",
-      headers: { ...sent, range },
-      ...(namedBy === undefined ? {} : { namedBy }),
-    });
-    const { status } = response;
-    if (isRedirect(status) && redirects.length < MAX_HOPS) {
-      response.discard();
-      namedBy = url;
-      url = redirectTarget(url, response.headers["location"], { status });
-      redirects.push(url.origin);
-      continue;
-    }
-    if (status === 401 && !isChallenged) {
-      isChallenged = true;
-      const again = await authorizer.challenged(url, response, { sent });
-      if (again) {
-        response.discard();
-        continue;
-      }
-    }
-    response.discard();
-    return { ranges: status === 206 ? "partial" : status === 200 ? "whole" : "refused", redirects };
   }
 }

@@ -49,7 +49,6 @@ describe("not yet", () => {
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
   const flags = [
     ["--prefetch", "all"],
-    ["--trace", "f"],
     ["--unpack", "none"],
   ]
     .concat([

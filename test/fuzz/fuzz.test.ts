@@ -45,9 +45,13 @@ async function reported(name: string): Promise<TargetReport | undefined> {
   return reports.get(name);
 }
 
-test.each(names)(`%s: no crash, no hang, no unbounded allocation (seed ${seed})`, { timeout: 120_000 }, async (name) => {
-  const report = await reported(name);
-  const own = findings.filter((finding) => finding.target === name);
-  expect(own.map(({ kind, says, input }) => `${kind}: ${says} (base64 ${input})`)).toEqual([]);
-  expect(report?.runs).toBeGreaterThan(0);
-});
+test.each(names)(
+  `%s: no crash, no hang, no unbounded allocation (seed ${seed})`,
+  { timeout: 120_000 },
+  async (name) => {
+    const report = await reported(name);
+    const own = findings.filter((finding) => finding.target === name);
+    expect(own.map(({ kind, says, input }) => `${kind}: ${says} (base64 ${input})`)).toEqual([]);
+    expect(report?.runs).toBeGreaterThan(0);
+  },
+);

@@ -208,7 +208,8 @@ async function crash({ steps, death, power, options }: Case): Promise<number> {
     await second.fill();
     await second.compare(sure);
     for (const [index, pages] of second.tried.entries()) for (const page of pages) third.tried[index]?.add(page);
-    if (sure) for (const [index, pages] of second.acked.entries()) for (const page of pages) third.acked[index]?.add(page);
+    if (sure)
+      for (const [index, pages] of second.acked.entries()) for (const page of pages) third.acked[index]?.add(page);
     await third.compare(sure);
     return writes;
   } finally {

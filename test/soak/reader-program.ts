@@ -3,7 +3,13 @@ import { noiseStream, type NoiseStream } from "../support/content.ts";
 
 /** One thing that a reader does with a mount. */
 export type ReaderTask =
-  | { readonly kind: "read"; readonly path: string; readonly start: number; readonly end: number; readonly seed: number }
+  | {
+      readonly kind: "read";
+      readonly path: string;
+      readonly start: number;
+      readonly end: number;
+      readonly seed: number;
+    }
   | { readonly kind: "list"; readonly path: string; readonly names: readonly string[] }
   | { readonly kind: "stat"; readonly path: string; readonly size: number };
 

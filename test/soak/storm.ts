@@ -219,7 +219,10 @@ class Storm {
       const what = random.next();
       if (what < 0.15) await registry.configure({}, { revoke: true });
       else if (what < 0.3)
-        await registry.configure({ latencyMs: random.below(30), redirect: random.next() < 0.3 ? false : { expiresMs: 1500 } });
+        await registry.configure({
+          latencyMs: random.below(30),
+          redirect: random.next() < 0.3 ? false : { expiresMs: 1500 },
+        });
       else if (!slot.isUp) await slot.mount();
       else if (what < 0.5) await slot.kill();
       else await slot.unmount(random.next() < 0.5);

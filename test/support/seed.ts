@@ -16,7 +16,10 @@ function wholeNumber(name: string): number | undefined {
 }
 
 /** What `fc.assert` is given. A `seed` makes CI try the same cases each time; without one they differ, and are printed. */
-export function propertyRuns(defaults: { readonly numRuns: number; readonly seed?: number }): Pick<fc.Parameters, "numRuns" | "seed" | "path"> {
+export function propertyRuns(defaults: {
+  readonly numRuns: number;
+  readonly seed?: number;
+}): Pick<fc.Parameters, "numRuns" | "seed" | "path"> {
   const used = seed ?? defaults.seed;
   return {
     numRuns: numRuns ?? defaults.numRuns,

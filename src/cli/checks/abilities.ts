@@ -14,12 +14,14 @@ export interface FactsOptions {
   readonly artifact: Artifact;
   readonly layers: readonly Descriptor[];
   readonly context: Pick<Context, "signal" | "log">;
+  /** Also a HEAD, and small ranges in parallel. */
+  readonly thorough?: boolean;
 }
 
 /** What a registry can do, by trying it. That it cannot be tried is a fact too; only an interruption is thrown. */
 export async function registryFacts(
   order: OpenOrder,
-  { artifact, layers, context }: FactsOptions,
+  { artifact, layers, context, thorough = false }: FactsOptions,
 ): Promise<{ readonly facts?: RegistryFacts; readonly failure?: RiffleError }> {
   const reference = parseReference(order.reference);
   if (reference.kind === "layout") return { facts: { kind: "layout" } };
@@ -32,6 +34,7 @@ export async function registryFacts(
     const seen = await registryCapabilities(reference, {
       ...registryOptionsOf(order, context.log),
       subject: artifact.manifest.descriptor.digest,
+      thorough,
       ...(largest !== undefined && { blob: largest }),
     });
     return { facts: { kind: "registry", ...seen } };

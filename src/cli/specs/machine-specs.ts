@@ -6,7 +6,9 @@ export const MACHINE_SPECS: readonly CommandSpec[] = [
     args: "[ref]",
     about: "what this machine, and that registry, can do",
     more: `One line each: ok, warn or fail, and the remedy. Exit code 8 when this machine cannot mount at all; with REF the
-code of what keeps the registry from being used.`,
+code of what keeps the registry from being used. REF is opened as a mount would open it; then the registry is tried with one
+range, one HEAD and nine more small ranges, eight at once, of its largest layer, and one question for referrers: at most 16
+requests and 64 KiB of layers beyond the opening, redirects and tokens aside. A registry without ranges is asked for one layer only.`,
     flags: [],
     examples: ["riffle doctor", "riffle doctor ghcr.io/eo/scenes:v1", "riffle doctor --json | jq '.checks[].status'"],
     load: () => import("../commands/doctor.ts"),

@@ -58,7 +58,8 @@ function writeNumber(bytes: Uint8Array, { part, kind }: { readonly part: unknown
     return;
   }
   if (isFloat || kind === "bfloat16") {
-    const number = typeof part === "string" ? (NAMED.get(part) ?? (part.trim() === "" ? NaN : Number(part))) : Number(part);
+    const number =
+      typeof part === "string" ? (NAMED.get(part) ?? (part.trim() === "" ? NaN : Number(part))) : Number(part);
     if (typeof part === "string" && Number.isNaN(number) && part !== "NaN") throw notOfType(part);
     if (bytes.length === 8) view.setFloat64(0, number, true);
     else if (bytes.length === 4) view.setFloat32(0, number, true);

@@ -103,7 +103,11 @@ function formatTarget(format: Format): FuzzTarget {
     // A unit and what it is decoded to, a batch of it, and an index.
     growthBytes: 6 * HELD_BYTES,
     every: SLOW[format.name] ?? 4,
-    words: ["\0\0\0\0", "\xff\xff\xff\xff", ...(format.extensions.includes(".csv") ? ['"', ",", ";", "\t", "\r\n"] : [])],
+    words: [
+      "\0\0\0\0",
+      "\xff\xff\xff\xff",
+      ...(format.extensions.includes(".csv") ? ['"', ",", ";", "\t", "\r\n"] : []),
+    ],
     seeds: () => [...(SEED_FILES[format.name]?.() ?? []), ...fixturesOf(format)],
     run: async (input, tried) => {
       threads ??= new SharedThreads();

@@ -38,7 +38,14 @@ const view = { tree, rootRow: 0, uid: 1, gid: 2, umask: 0 };
 const warm = {
   slots: Int32Array.of(1, 2),
   reader: {
-    read: (slot: number, _offset: number, length: number, target: Uint8Array, at: number, result: { bytes: number }) => {
+    read: (
+      slot: number,
+      _offset: number,
+      length: number,
+      target: Uint8Array,
+      at: number,
+      result: { bytes: number },
+    ) => {
       result.bytes = slot === 1 ? length : -1;
       if (slot === 1) target.fill(7, at, at + length);
     },

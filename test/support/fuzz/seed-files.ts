@@ -7,7 +7,8 @@ import { bigTiff, stripTags } from "../../formats/cog/tiff-bytes.ts";
 import { madeZip } from "../zip-file.ts";
 import { json, utf8 } from "./target.ts";
 
-const u16be = (...values: readonly number[]): Buffer => Buffer.from(values.flatMap((value) => [value >> 8, value & 255]));
+const u16be = (...values: readonly number[]): Buffer =>
+  Buffer.from(values.flatMap((value) => [value >> 8, value & 255]));
 const u32be = (...values: readonly number[]): Buffer => {
   const bytes = Buffer.alloc(values.length * 4);
   for (const [at, value] of values.entries()) bytes.writeUInt32BE(value >>> 0, at * 4);
@@ -28,7 +29,10 @@ const SIDE = 8;
 const PIXELS = new Uint8Array(SIDE * SIDE).map((_, at) => at);
 
 const npy = (): Uint8Array =>
-  Buffer.concat([npyHeader({ dtype: "<u2", shape: [4, 3] }), Buffer.from(new Uint16Array(12).map((_, at) => at).buffer)]);
+  Buffer.concat([
+    npyHeader({ dtype: "<u2", shape: [4, 3] }),
+    Buffer.from(new Uint16Array(12).map((_, at) => at).buffer),
+  ]);
 
 function parquet(): Uint8Array {
   const rows = Array.from({ length: 40 }, (_, row) => row);
@@ -45,8 +49,13 @@ function parquet(): Uint8Array {
 }
 
 function arrow(compressed: boolean): Uint8Array {
-  const table = tableFromArrays({ a: Int32Array.from({ length: 20 }, (_, row) => row), b: ["x", "yy", null, "z"].flatMap((text) => Array(5).fill(text) as (string | null)[]) });
-  return compressed ? tableToIPC(table, "file") : RecordBatchFileWriter.writeAll(new Table(table.batches)).toUint8Array(true);
+  const table = tableFromArrays({
+    a: Int32Array.from({ length: 20 }, (_, row) => row),
+    b: ["x", "yy", null, "z"].flatMap((text) => Array(5).fill(text) as (string | null)[]),
+  });
+  return compressed
+    ? tableToIPC(table, "file")
+    : RecordBatchFileWriter.writeAll(new Table(table.batches)).toUint8Array(true);
 }
 
 const tiffs = (): readonly Uint8Array[] => [
@@ -58,7 +67,9 @@ const tiffs = (): readonly Uint8Array[] => [
 ];
 
 function safetensors(): Uint8Array {
-  const header = Buffer.from(json({ __metadata__: { a: "b" }, t: { dtype: "F32", shape: [2, 2], data_offsets: [0, 16] } }));
+  const header = Buffer.from(
+    json({ __metadata__: { a: "b" }, t: { dtype: "F32", shape: [2, 2], data_offsets: [0, 16] } }),
+  );
   return Buffer.concat([u64le(header.length), header, Buffer.alloc(16, 1)]);
 }
 
@@ -147,7 +158,14 @@ function grib2(): Uint8Array {
   const section = (number: number, bytes: number): Buffer =>
     Buffer.concat([u32be(bytes), Buffer.from([number]), Buffer.alloc(bytes - 5, 1)]);
   const body = Buffer.concat([
-    ...[[1, 21], [3, 72], [4, 34], [5, 21], [6, 6], [7, 25]].map(([number = 0, bytes = 0]) => section(number, bytes)),
+    ...[
+      [1, 21],
+      [3, 72],
+      [4, 34],
+      [5, 21],
+      [6, 6],
+      [7, 25],
+    ].map(([number = 0, bytes = 0]) => section(number, bytes)),
     Buffer.from("7777"),
   ]);
   return Buffer.concat([Buffer.from("GRIB"), Buffer.from([0, 0, 0, 2]), u32be(0, 16 + body.length), body]);
@@ -179,7 +197,11 @@ function sqlite(): Uint8Array {
   page.writeUInt32BE(1, 56);
   page[100] = 0x0d;
   page.writeUInt16BE(1, 103);
-  const row = Buffer.concat([Buffer.from([20, 1, 6, 23, 23, 23, 1, 13]), Buffer.from("tabletabletable"), Buffer.from([2])]);
+  const row = Buffer.concat([
+    Buffer.from([20, 1, 6, 23, 23, 23, 1, 13]),
+    Buffer.from("tabletabletable"),
+    Buffer.from([2]),
+  ]);
   page.set(row, 512 - row.length);
   page.writeUInt16BE(512 - row.length, 108);
   return page;
@@ -202,7 +224,10 @@ function zarr(): Uint8Array {
     chunk_grid: { name: "regular", configuration: { chunk_shape: [2, 4] } },
     chunk_key_encoding: { name: "default", configuration: { separator: "/" } },
     fill_value: 7,
-    codecs: [{ name: "bytes", configuration: { endian: "little" } }, { name: "gzip", configuration: { level: 1 } }],
+    codecs: [
+      { name: "bytes", configuration: { endian: "little" } },
+      { name: "gzip", configuration: { level: 1 } },
+    ],
   });
   return madeZip([
     { name: "zarr.json", content: metadata },
@@ -216,17 +241,27 @@ export const SEED_FILES: Readonly<Record<string, () => readonly Uint8Array[]>> =
   tiff: tiffs,
   arrow: () => [arrow(true), arrow(false)],
   flatgeobuf: () => [indexedFile(4).bytes],
-  csv: () => ["a,b\n1,x\n2,\"y\"\"z\"\n", "a;b\r\n1,5;2\r\n", "\ufeffa\tb\n1\t2\n"].map(utf8),
+  csv: () => ['a,b\n1,x\n2,"y""z"\n', "a;b\r\n1,5;2\r\n", "\ufeffa\tb\n1\t2\n"].map(utf8),
   ndjson: () => ['{"a":1,"b":"x"}\n{"a":2.5,"c":[1,{"d":null}]}\n', '{"a":9007199254740993}\n'].map(utf8),
   npy: () => [npy()],
-  npz: () => [madeZip([{ name: "a.npy", content: npy(), deflate: true }, { name: "b.npy", content: npy() }])],
+  npz: () => [
+    madeZip([
+      { name: "a.npy", content: npy(), deflate: true },
+      { name: "b.npy", content: npy() },
+    ]),
+  ],
   zarr: () => [zarr()],
   hdf5: () => [Buffer.from("\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0", "latin1")],
   "netcdf-classic": () => [netcdf(1), netcdf(2)],
   safetensors: () => [safetensors()],
   gguf: () => [gguf()],
   pmtiles: () => [pmtiles()],
-  zip: () => [madeZip([{ name: "a/b.txt", content: utf8("hello hello hello"), deflate: true }, { name: "é", content: utf8("x") }])],
+  zip: () => [
+    madeZip([
+      { name: "a/b.txt", content: utf8("hello hello hello"), deflate: true },
+      { name: "é", content: utf8("x") },
+    ]),
+  ],
   las: () => [las()],
   grib2: () => [grib2()],
   jpeg2000: () => [jpeg2000()],

@@ -30,4 +30,3 @@ export const json = (value: unknown): Uint8Array => utf8(JSON.stringify(value));
 export const textOf = (input: Uint8Array): string => Buffer.from(input).toString("utf8");
 /** As Node gives headers: one character for each byte. */
 export const headerOf = (input: Uint8Array): string => Buffer.from(input).toString("latin1");
-

@@ -8,7 +8,14 @@ import {
   parseTile,
   parseWindow,
 } from "../../../src/cli/query/words.ts";
-import { formatBytes, parseAge, parseDuration, parseSize, parseWantedRange, rangeWithin } from "../../../src/cli/quantities.ts";
+import {
+  formatBytes,
+  parseAge,
+  parseDuration,
+  parseSize,
+  parseWantedRange,
+  rangeWithin,
+} from "../../../src/cli/quantities.ts";
 import { treePath } from "../../../src/cli/tree-path.ts";
 import { namesProxy, proxyFor } from "../../../src/fetch/http-proxy.ts";
 import { bindPredicate } from "../../../src/formats/predicate/bind-predicate.ts";
@@ -74,7 +81,12 @@ const globs: FuzzTarget = {
   seeds: () => ["*.tif", "data/**/x[a-c]?.csv", "/a/b/", "**", "a\\*b"].map(utf8),
   run: async (input, tried) => {
     const pattern = textOf(input);
-    const paths = ["a/b/c.tif", `${"a".repeat(255)}/${"b".repeat(255)}`, `${"a/".repeat(500)}x`, pattern.slice(0, 4000)];
+    const paths = [
+      "a/b/c.tif",
+      `${"a".repeat(255)}/${"b".repeat(255)}`,
+      `${"a/".repeat(500)}x`,
+      pattern.slice(0, 4000),
+    ];
     for (const path of paths) {
       await tried(() => selectsFile(startSelection({ include: [pattern] }), path));
       await tried(() => selectsFile(startSelection({ exclude: pattern.split(",") }), path));
@@ -102,7 +114,22 @@ const reference: FuzzTarget = {
 /** Everything else that is typed: sizes, durations, ranges, boxes, windows, slices, paths, platforms, times. */
 const typed: FuzzTarget = {
   name: "typed",
-  words: ["1e309", "0x10", "9007199254740993", "10G", "1.5T", "60s", "10ms", "-", ":", ",", "...", "linux/arm64", "Z", "::-1"],
+  words: [
+    "1e309",
+    "0x10",
+    "9007199254740993",
+    "10G",
+    "1.5T",
+    "60s",
+    "10ms",
+    "-",
+    ":",
+    ",",
+    "...",
+    "linux/arm64",
+    "Z",
+    "::-1",
+  ],
   seeds: () =>
     [
       "10G",
@@ -130,11 +157,21 @@ const typed: FuzzTarget = {
       const { start, end } = rangeWithin(parseWantedRange(text), 1000);
       if (!(start >= 0 && start <= end && end <= 1000)) throw new Error(`[${start}, ${end}) is not within`);
     });
-    for (const parse of [parseBox, parseWindow, parsePixelSize, parseBands, parseTile, parseNames, treePath, parsePlatform])
+    for (const parse of [
+      parseBox,
+      parseWindow,
+      parsePixelSize,
+      parseBands,
+      parseTile,
+      parseNames,
+      treePath,
+      parsePlatform,
+    ])
       await tried(() => parse(text));
     await tried(() => {
       const shape = slicedShape(parseSlice(text, { shape: [7, 1, 1000] }));
-      if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) throw new Error("a shape that is none");
+      if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
+        throw new Error("a shape that is none");
     });
     const time = parseTimestamp(text);
     if (time !== undefined && !Number.isFinite(time)) throw new Error("a time that is none");
