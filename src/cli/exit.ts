@@ -110,10 +110,10 @@ export function hintOf(error: RiffleError): string {
   return error.hint ?? HINTS[error.code];
 }
 
-/** One line whatever the text holds: control characters and line ends become spaces. */
+/** One line whatever the text holds: control characters, line ends and marks of direction become spaces. */
 export function oneLine(text: string): string {
   // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g, " ").trim();
 }
 
 /** `riffle: CONTEXT: WHAT (HINT)`. */

@@ -2,6 +2,7 @@ import { write as writeCallback, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { terminalText } from "./terminal-text.ts";
 
 const write = promisify(writeCallback);
 const BUFFER_BYTES = 64 * 1024;
@@ -32,7 +33,7 @@ async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
 
 export interface Output {
   readonly isTerminal: boolean;
-  /** Buffered; in order. Rejects with OutputClosed once the reader is gone. */
+  /** Buffered; in order; without control characters where it is a terminal. Rejects with OutputClosed once the reader is gone. */
   line(text: string): Promise<void>;
   bytes(bytes: Uint8Array): Promise<void>;
   flush(): Promise<void>;
@@ -48,10 +49,11 @@ export function createOutput(fd: number): Output {
     length = 0;
     if (text !== "") await writeAll(fd, Buffer.from(text));
   };
+  const isTerminal = isatty(fd);
   return {
-    isTerminal: isatty(fd),
+    isTerminal,
     line: async (text) => {
-      pending.push(text, "\n");
+      pending.push(isTerminal ? terminalText(text) : text, "\n");
       length += text.length + 1;
       if (length >= BUFFER_BYTES) await flush();
     },

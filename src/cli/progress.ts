@@ -1,3 +1,4 @@
+import { oneLine } from "./exit.ts";
 import { formatBytes } from "./quantities.ts";
 import type { Notes } from "./output.ts";
 
@@ -23,6 +24,7 @@ const CLEAR_LINE = "\r\u001b[K";
 /** One line that is drawn anew, only where stderr is a terminal and nobody asked for quiet. */
 export function createProgress({ notes, quiet, totalBytes, what, nowMs = Date.now }: ProgressOptions): Progress {
   if (!notes.isTerminal || quiet) return { add: () => undefined, end: () => undefined };
+  const label = oneLine(what);
   const startMs = nowMs();
   let done = 0;
   let fetched = 0;
@@ -36,7 +38,7 @@ export function createProgress({ notes, quiet, totalBytes, what, nowMs = Date.no
       drawnMs = now;
       const speed = formatBytes((fetched * 1000) / Math.max(1, now - startMs));
       const percent = totalBytes === 0 ? 100 : Math.floor((done * 100) / totalBytes);
-      notes.write(`${CLEAR_LINE}${what}: ${percent} % of ${formatBytes(totalBytes)}, ${speed}/s`);
+      notes.write(`${CLEAR_LINE}${label}: ${percent} % of ${formatBytes(totalBytes)}, ${speed}/s`);
     },
     end: () => notes.write(CLEAR_LINE),
   };

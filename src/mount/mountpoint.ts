@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { RiffleError } from "../errors.ts";
+import { isRiffleError, RiffleError } from "../errors.ts";
 import { MOUNT_TYPE, mountAt, readMounts, type MountEntry } from "./proc-mounts.ts";
 
 /**
@@ -64,11 +64,25 @@ function refuseRiffle(path: string, at: string, mounts: readonly MountEntry[]): 
 function look(path: string, at: string): "directory" | "other" | { readonly link: string } {
   try {
     const stat = lstatSync(at);
-    if (stat.isSymbolicLink()) return { link: readlinkSync(at) };
+    if (stat.isSymbolicLink()) {
+      if (!isTrustedLink(stat.uid)) throw foreignLink(path, at);
+      return { link: readlinkSync(at) };
+    }
     return stat.isDirectory() ? "directory" : "other";
   } catch (error) {
-    throw mountpointError(path, error);
+    throw isRiffleError(error) ? error : mountpointError(path, error);
   }
+}
+
+/** The kernel's rule for links in shared folders does not see us: we walk by hand. */
+function isTrustedLink(owner: number): boolean {
+  return owner === 0 || owner === (process.getuid?.() ?? owner);
+}
+
+function foreignLink(path: string, at: string): RiffleError {
+  return new RiffleError("permission", `mountpoint ${path} leads over ${at}, a symbolic link of another user`, {
+    hint: "name the directory itself",
+  });
 }
 
 function mountpointError(path: string, cause: unknown): RiffleError {
