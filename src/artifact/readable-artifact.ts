@@ -78,6 +78,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     live,
     accounting,
     errors,
+    log: parts.log,
     ...(parts.trace === undefined ? {} : { trace: parts.trace.trace }),
   });
   const nextHandle = handleNumbers();

@@ -6,6 +6,7 @@ import { ROW_LIVE, type Row, type TreeTable } from "../layers/tree.ts";
 import type { Accounting } from "./accounting.ts";
 import type { Content } from "./content.ts";
 import type { Contents } from "./contents.ts";
+import type { Log } from "./engine.ts";
 import type { ErrorList } from "./error-list.ts";
 import type { LiveFiles } from "./live-files.ts";
 import type { OpenAs, OpenGrant, ReadFrom, Served } from "./served.ts";
@@ -22,6 +23,8 @@ export interface ServeParts {
   readonly live: LiveFiles;
   readonly accounting: Accounting;
   readonly errors: ErrorList;
+  /** Told of each read that failed. */
+  readonly log: Log;
   /** Then every read must pass here: no warm handle, and no open that lets the kernel keep or read pages itself. */
   readonly trace?: Trace;
 }
@@ -34,7 +37,7 @@ const encoder = new TextEncoder();
 
 /** The read path's front: which source a row's bytes lie in, the counts, and the reasons of what fails. */
 export function serve(parts: ServeParts): Served {
-  const { tree, sources, contents, live, accounting, errors, trace } = parts;
+  const { tree, sources, contents, live, accounting, errors, log, trace } = parts;
   const opened = new Map<number, Content>();
   const sourceOf = (row: Row): SourceInfo => {
     const source = sources[tree.source(row)];
@@ -44,7 +47,9 @@ export function serve(parts: ServeParts): Served {
   const failed = (row: Row, error: unknown): void => {
     if (isRiffleError(error) && error.code === "aborted") return;
     accounting.error();
-    errors.add(pathOf(tree, row), error);
+    const path = pathOf(tree, row);
+    errors.add(path, error);
+    log("warn", `read of ${path} failed: ${error instanceof Error ? error.message : String(error)}`);
   };
 
   /** Units are looked for in files that are a whole blob. */

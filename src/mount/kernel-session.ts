@@ -1,6 +1,6 @@
 import { writevSync } from "node:fs";
 import { constants } from "node:os";
-import { abortError } from "../errors.ts";
+import { abortError, isRiffleError } from "../errors.ts";
 import type { Served } from "../artifact/served.ts";
 import { ROW_LIVE, type Row } from "../layers/tree.ts";
 import type { BackingFiles } from "./backing-files.ts";
@@ -147,7 +147,8 @@ export class KernelSession {
       return this.#send(unique, 0, body);
     } catch (error) {
       this.#waiting.delete(unique);
-      const level = controller.signal.aborted ? "debug" : "warn";
+      // What is served says why it failed; what is left is ours.
+      const level = controller.signal.aborted || isRiffleError(error) ? "debug" : "warn";
       this.#options.log(level, `read failed: ${error instanceof Error ? error.message : String(error)}`);
       this.#send(unique, controller.signal.aborted ? errno.EINTR : errnoOf(error));
       return false;

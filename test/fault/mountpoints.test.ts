@@ -190,7 +190,7 @@ describe.skipIf(!namespaces)(`another user and another /dev/fuse${why}`, () => {
         expect(text.endsWith(`${home.path}/mnt:\n\nruntime/riffle:\n\ntmp:\n`)).toBe(true);
       });
 
-      test("a place that is not this user's: 8 and one line", async () => {
+      test("an ordinary user cannot cover a directory of another user", async () => {
         chownSync(home.place("roots"), 0, 0);
         chmodSync(home.place("roots"), 0o755);
         mkdirSync(join(home.path, "closed/mnt"), { recursive: true });

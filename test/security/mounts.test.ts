@@ -1,8 +1,6 @@
 import {
   chmodSync,
   chownSync,
-  cpSync,
-  existsSync,
   lchownSync,
   mkdirSync,
   readdirSync,

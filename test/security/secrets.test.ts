@@ -120,5 +120,7 @@ test.skipIf(obstacle !== undefined)(`.oci/errors and the log say what failed and
   const errors = (await home.sh(`cat ${dir}/.oci/errors`)).stdout.toString();
   expect(await home.riffle(["unmount", dir])).toMatchObject({ code: 0 });
   expect(errors).toMatch(new RegExp(`^\\S+Z f: ${host} refused the connection \\(unreachable\\)$`, "m"));
-  expect(readFileSync(log, "utf8")).toMatch(new RegExp(`warn .*f.*${host} refused the connection`));
+  expect(readFileSync(log, "utf8")).toMatch(
+    new RegExp(`^\\S+Z warn read of f failed: ${host} refused the connection`, "m"),
+  );
 });
