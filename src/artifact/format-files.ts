@@ -24,6 +24,8 @@ export interface FormatTree {
   /** Of the layer that the file is; undefined where it is a part of one. */
   mediaType(path: string): string | undefined;
   readonly threads: SharedThreads;
+  /** What a round trip is worth, in bytes. */
+  roundTripBytes(): number;
   /** The requests that ranges of a file of `size` bytes are sent as. */
   merge(ranges: readonly ByteRange[], size: number): readonly ByteRange[];
 }
@@ -62,7 +64,13 @@ export function formatFile(tree: FormatTree, path: string, options: FormatOption
   };
   return {
     target,
-    options: { hint, threads: tree.threads, merge: (ranges) => tree.merge(ranges, size), ...options },
+    options: {
+      hint,
+      threads: tree.threads,
+      merge: (ranges) => tree.merge(ranges, size),
+      roundTripBytes: () => tree.roundTripBytes(),
+      ...options,
+    },
     close,
   };
 }

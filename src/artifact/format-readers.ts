@@ -135,6 +135,7 @@ function formatTree(parts: FormatReaderParts): FormatTree {
       const layer = source === undefined || source.kind === "live" ? undefined : source.descriptor;
       return row !== undefined && layer?.size === tree.size(row) ? layer.mediaType : undefined;
     },
+    roundTripBytes: () => cost.gapBytes(),
     merge: (ranges, size) => requestsFor(ranges, { size, gapBytes: cost.gapBytes(), idle: DEFAULT_PER_BLOB }),
   };
 }

@@ -58,8 +58,13 @@ export interface FileSet {
 }
 
 export interface FormatOptions extends ReadOptions {
-  /** The requests that these ranges would be sent as if nothing of them were cached; for plans alone. Default: gaps up to 256 KiB are merged, parts are 8 MiB at most. */
+  /**
+   * The requests that these ranges would be sent as if nothing of them were cached, for plans: gaps up to 256 KiB are merged, and parts are 8 MiB
+   * at most, by default. A source that is given with it plans all reads of one turn of the event loop together.
+   */
   readonly merge?: (ranges: readonly ByteRange[]) => readonly ByteRange[];
+  /** How many bytes that may turn out to be unwanted are worth one round trip less. Default 0: none is read on suspicion. */
+  readonly roundTripBytes?: () => number;
   /** The most bytes of an index, or of a decoded unit, that are held at once. Default 1 GiB for units, 256 MiB for an index. */
   readonly maxBytes?: number;
   /** Threads to share with other readers; without them a reader has its own, which its `close` ends. */

@@ -32,6 +32,7 @@ function tree(): FormatTree & { readonly released: string[]; readonly merged: un
     files: (directory) => PATHS.filter((path) => directory === "" || path.startsWith(`${directory}/`)),
     source: (path) => ({ ...memorySource(path, new Uint8Array(10_000)), release: () => released.push(path) }),
     mediaType: (path) => (path === "a.csv" ? "text/csv" : undefined),
+    roundTripBytes: () => 1000,
     merge: (ranges, size) => {
       merged.push([ranges, size]);
       return ranges;

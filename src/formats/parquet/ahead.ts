@@ -1,27 +1,67 @@
+/** How items are worked on. */
+export interface Ahead<T, R> {
+  readonly run: (item: T) => Promise<R>;
+  readonly weigh: (item: T) => number;
+  /** What may be begun at once, by weight: what is under way, what waits to be taken, and what its taker works on. */
+  readonly most: number;
+}
+
+/** Somebody waits, somebody else says when to look again. */
+class Bell {
+  #ring: () => void = () => undefined;
+
+  wait(): Promise<void> {
+    return new Promise((resolve) => (this.#ring = resolve));
+  }
+
+  ring(): void {
+    this.#ring();
+  }
+}
+
 /**
- * The results of `run` for each item in order, each begun while the one before it is worked on (`eager`), or when it is asked for. When
- * the reading ends early, what was begun is left to end by itself.
+ * The results of `run` in the order of the items, begun ahead of their taker: as many as weigh `most` together, and one at least. What
+ * was freed is used again once it is the half, so that what can begin together does. When the reading ends early, what was begun is
+ * left to end by itself.
  */
 export async function* ahead<T, R>(
-  items: readonly T[],
-  run: (item: T) => Promise<R>,
-  { eager = true }: { readonly eager?: boolean } = {},
+  items: Iterable<T> | AsyncIterable<T>,
+  { run, weigh, most }: Ahead<T, R>,
 ): AsyncGenerator<R, void, undefined> {
-  let next: Promise<R> | undefined;
-  const start = (at: number): Promise<R> | undefined => {
-    const item = items[at];
-    if (at >= items.length) return undefined;
-    // The item is there: the index was checked.
-    const started = run(item as T);
-    // Whoever waits for it sees the failure; nobody may be waiting yet, or ever.
-    started.catch(() => undefined);
-    return started;
+  const begun: { readonly result: Promise<R>; readonly weight: number }[] = [];
+  const arrival = new Bell();
+  const room = new Bell();
+  let held = 0;
+  let isOver = false;
+  const begin = async (): Promise<void> => {
+    for await (const item of items) {
+      const weight = weigh(item);
+      if (held > 0 && held + weight > most) while (held > most / 2 && !isOver) await room.wait();
+      if (isOver) return;
+      held += weight;
+      const result = run(item);
+      // Its taker sees the failure; nobody may be waiting yet, or ever.
+      result.catch(() => undefined);
+      begun.push({ result, weight });
+      arrival.ring();
+    }
   };
-  for (let at = 0; at < items.length; at++) {
-    const current = next ?? start(at);
-    if (current === undefined) return;
-    const result = await current;
-    next = eager ? start(at + 1) : undefined;
-    yield result;
+  const beginning = begin().finally(() => {
+    isOver = true;
+    arrival.ring();
+  });
+  beginning.catch(() => undefined);
+  try {
+    for (;;) {
+      while (begun.length === 0 && !isOver) await arrival.wait();
+      const next = begun.shift();
+      if (next === undefined) return await beginning;
+      yield await next.result;
+      held -= next.weight;
+      room.ring();
+    }
+  } finally {
+    isOver = true;
+    room.ring();
   }
 }

@@ -76,6 +76,11 @@ export function countRows(ranges: readonly RowRange[]): number {
   return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }
 
+/** What of the ranges lies before a row. */
+export function firstRows(ranges: readonly RowRange[], end: number): readonly RowRange[] {
+  return ranges.flatMap((range) => (range.start < end ? [{ start: range.start, end: Math.min(range.end, end) }] : []));
+}
+
 /** The numbers of the rows, in order. */
 export function rowNumbers(ranges: readonly RowRange[]): Uint32Array {
   const rows = new Uint32Array(countRows(ranges));

@@ -1,7 +1,8 @@
 import { makeData, RecordBatch, RecordBatchReader, Schema, Struct, type DataType } from "apache-arrow";
 import { RiffleError } from "../../errors.ts";
-import type { ColumnRead } from "./column-read.ts";
-import { countRows } from "./coverage.ts";
+import type { ReadOptions } from "../../bytes/source.ts";
+import { readBytes, readRanges, type ColumnRead } from "./column-read.ts";
+import { countRows, firstRows } from "./coverage.ts";
 import type { RowRange } from "./column-index.ts";
 import { emptyBatch } from "./empty-batch.ts";
 import type { HeldBytes } from "./held-bytes.ts";
@@ -17,28 +18,66 @@ export interface DecodedColumns {
   readonly batch: RecordBatch;
 }
 
+/** Columns of one row group in the same rows, which are fetched, and then decoded, together. */
+export interface ColumnJob {
+  readonly reads: readonly ColumnRead[];
+  readonly fetched: Promise<void>;
+}
+
+interface Columns {
+  readonly reads: readonly ColumnRead[];
+  readonly held: HeldBytes;
+}
+
+/**
+ * Uncompressed bytes of a job of more than one column: the first are decoded while others are on their way, and a decoder never holds
+ * much at once. Half of it is what a job costs beside its bytes.
+ */
+const JOB_BYTES = 2 * 1024 * 1024;
+
+/** Asks for the bytes of columns of one row group, all at once; what is held is not asked for again. */
+export function fetchColumns(
+  file: ParquetFile,
+  { reads, held, options }: Columns & { readonly options: ReadOptions },
+): readonly ColumnJob[] {
+  return jobsOf(file, reads).map((job) => {
+    const fetched = held.fetch(file.source, { ...options, ranges: readRanges(job) });
+    // Whoever decodes it sees the failure; nobody may get so far.
+    fetched.catch(() => undefined);
+    return { reads: job, fetched };
+  });
+}
+
 interface Decode {
   readonly held: HeldBytes;
+  /** Rows behind the last of them are not decoded. */
+  readonly wanted: readonly RowRange[];
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Columns that decode to more together are decoded one after the other: the decoder holds all of a job at once. */
-const JOB_BYTES = 128 * 1024 * 1024;
-
-/** Decodes reads of one row group; those that cover the same rows come together. */
-export async function decodeColumns(
+/** Decodes jobs of one row group, each as soon as its bytes are there. */
+export function decodeColumns(
   file: ParquetFile,
-  { reads, held, signal }: Decode & { readonly reads: readonly ColumnRead[] },
+  { jobs, ...how }: Decode & { readonly jobs: readonly ColumnJob[] },
 ): Promise<readonly DecodedColumns[]> {
-  const decoded: DecodedColumns[] = [];
-  for (const job of jobsOf(file, reads)) {
-    const mini = miniFile(file, { reads: job, held });
-    const group = job[0]?.group ?? 0;
-    const ipc = await file.thread.decode({ mini, what: `row group ${group}`, signal });
-    const batch = batchOf(file, { ipc, leaves: leavesOfReads(job), rows: mini.rows });
-    decoded.push({ tops: job.map((read) => read.top), covered: job[0]?.covered ?? [], batch });
-  }
-  return decoded;
+  return Promise.all(
+    jobs.map(async ({ reads, fetched }) => {
+      await fetched;
+      return decodeJob(file, { reads, ...how });
+    }),
+  );
+}
+
+async function decodeJob(
+  file: ParquetFile,
+  { reads, held, wanted, signal }: Decode & { readonly reads: readonly ColumnRead[] },
+): Promise<DecodedColumns> {
+  const covered = firstRows(reads[0]?.covered ?? [], wanted.at(-1)?.end ?? 0);
+  const take = countRows(covered);
+  const mini = { ...miniFile(file, { reads, held }), take };
+  const ipc = await file.thread.decode({ mini, what: `row group ${reads[0]?.group ?? 0}`, signal });
+  const batch = batchOf(file, { ipc, leaves: leavesOfReads(reads), rows: take });
+  return { tops: reads.map((read) => read.top), covered, batch };
 }
 
 /** The columns of a file in Arrow's types, from a file without rows. */
@@ -52,6 +91,7 @@ export async function decodeSchema(file: ParquetFile, signal?: AbortSignal): Pro
     ...miniSchema(file.metadata, new Set(leaves)),
     createdBy: "",
     rows: 0,
+    take: 0,
     maxBytes: file.maxBytes,
   };
   const ipc = await file.thread.decode({ mini, what: "the schema", signal });
@@ -62,10 +102,7 @@ function jobsOf(file: ParquetFile, reads: readonly ColumnRead[]): readonly (read
   const jobs: { readonly key: string; bytes: number; readonly reads: ColumnRead[] }[] = [];
   for (const read of reads) {
     const key = read.covered.map(({ start, end }) => `${start}-${end}`).join();
-    const bytes = read.leaves.reduce(
-      (sum, { leaf }) => sum + readableChunk(file, { group: read.group, leaf }).uncompressedBytes,
-      0,
-    );
+    const bytes = uncompressedBytes(file, [read]);
     const open = jobs.find((job) => job.key === key && job.bytes + bytes <= JOB_BYTES);
     if (open === undefined) jobs.push({ key, bytes, reads: [read] });
     else {
@@ -76,11 +113,24 @@ function jobsOf(file: ParquetFile, reads: readonly ColumnRead[]): readonly (read
   return jobs.map((job) => job.reads);
 }
 
+/** About what reads are before compression: of a chunk of which pages are read, their share. */
+function uncompressedBytes(file: ParquetFile, reads: readonly ColumnRead[]): number {
+  const chunks = reads.flatMap(({ group, leaves }) => leaves.map(({ leaf }) => readableChunk(file, { group, leaf })));
+  const stored = chunks.reduce((sum, { range }) => sum + range.end - range.start, 0);
+  return (chunks.reduce((sum, chunk) => sum + chunk.uncompressedBytes, 0) * readBytes(reads)) / Math.max(1, stored);
+}
+
+/** What `reads` may be once decoded: an encoding can say much in few bytes. */
+export function decodedBytes(file: ParquetFile, reads: readonly ColumnRead[]): number {
+  const values = reads.reduce((sum, { covered, leaves }) => sum + countRows(covered) * leaves.length, 0);
+  return Math.max(uncompressedBytes(file, reads), values * 8);
+}
+
 function leavesOfReads(reads: readonly ColumnRead[]): readonly number[] {
   return reads.flatMap((read) => read.leaves.map(({ leaf }) => leaf));
 }
 
-function miniFile(file: ParquetFile, { reads, held }: Decode & { readonly reads: readonly ColumnRead[] }): MiniFile {
+function miniFile(file: ParquetFile, { reads, held }: Columns): Omit<MiniFile, "take"> {
   const parts = reads.flatMap((read) => read.leaves);
   const group = reads[0]?.group ?? 0;
   const size = parts.flatMap((part) => part.ranges).reduce((sum, { start, end }) => sum + end - start, MINI_START);

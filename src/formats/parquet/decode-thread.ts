@@ -59,8 +59,12 @@ export class DecodeThread {
     await this.#end(new RiffleError("closed", "this table was closed"));
   }
 
-  async #ask(job: DecodeJob): Promise<Uint8Array> {
+  throwIfClosed(): void {
     if (this.#closed) throw new RiffleError("closed", "this table was closed");
+  }
+
+  async #ask(job: DecodeJob): Promise<Uint8Array> {
+    this.throwIfClosed();
     const { ipc, error, memoryBytes } = await this.#exchange(job);
     if (memoryBytes > RECYCLE_BYTES) await this.#end();
     if (ipc !== undefined) return ipc;

@@ -36,8 +36,10 @@ const { memory } = initSync({ module: limitMemory(binary, maxMemoryBytes) });
 function answer(mini: MiniFile): DecodeAnswer {
   const memoryBytes = (): number => memory.buffer.byteLength;
   try {
+    const { rows, take } = mini;
     const file = finishMiniFile(mini);
-    const ipc = readParquet(file, { batchSize: Math.max(1, Math.min(mini.rows, BATCH_ROWS)) }).intoIPCStream();
+    const limit = take < rows ? { limit: take } : {};
+    const ipc = readParquet(file, { batchSize: Math.max(1, Math.min(take, BATCH_ROWS)), ...limit }).intoIPCStream();
     return { kind: "answer", ipc, memoryBytes: memoryBytes() };
   } catch (error) {
     if (isRiffleError(error)) {

@@ -35,6 +35,8 @@ export interface MiniFile {
   readonly keyValues: readonly Uint8Array[];
   readonly createdBy: string;
   readonly rows: number;
+  /** How many of them are wanted, from the first. */
+  readonly take: number;
   /** A column that would decode to more is refused. */
   readonly maxBytes: number;
 }

@@ -4,7 +4,7 @@ import { boundColumns, type BoundColumn, type BoundPredicate } from "../predicat
 import type { Predicate } from "../predicate/predicate.ts";
 import type { BoundingBox, TableQuery } from "../table.ts";
 import { geoColumn, type GeoColumn } from "./geo.ts";
-import type { TypedFile } from "./parquet-file.ts";
+import type { ParquetFile, TypedFile } from "./parquet-file.ts";
 import { leavesOf, outputColumns, type OutputColumn } from "./projection.ts";
 import type { SchemaNode } from "./schema.ts";
 
@@ -55,6 +55,23 @@ export function fitQuery(file: TypedFile, { columns, where, bbox, limit }: Table
 /** Whether every row comes out. */
 export function takesAll({ where, box }: ParquetQuery): boolean {
   return where === undefined && box === undefined;
+}
+
+/**
+ * What is read where rows are left: the leaves of all top-level columns of which not every wanted leaf decided. The others (`tops`) are
+ * there already.
+ */
+export function lateColumns(
+  file: ParquetFile,
+  { early, late }: ParquetQuery,
+): { readonly tops: readonly number[]; readonly leaves: readonly number[] } {
+  const decided = new Set(early);
+  const topOf = (leaf: number): number => file.tops[leaf] ?? 0;
+  const missing = new Set(late.filter((leaf) => !decided.has(leaf)).map(topOf));
+  return {
+    tops: [...new Set(late.map(topOf))].filter((top) => !missing.has(top)),
+    leaves: late.filter((leaf) => missing.has(topOf(leaf))),
+  };
 }
 
 function nodeAt(root: SchemaNode, column: BoundColumn): SchemaNode {

@@ -1,4 +1,4 @@
-import { makeData, RecordBatch, Schema, Struct } from "apache-arrow";
+import { makeData, RecordBatch, Schema, Struct, type Data, type Field } from "apache-arrow";
 import { bindPredicate } from "../predicate/bind-predicate.ts";
 import { matchRows } from "../predicate/match-rows.ts";
 import { takeRows, trueRows } from "../predicate/take-rows.ts";
@@ -10,45 +10,75 @@ import { extractField } from "./extract-field.ts";
 import { meets, widened, type GeoColumn } from "./geo.ts";
 import { nativeColumn, wkbColumn, type Bounds, type BoundsOfRow } from "./geometry-bounds.ts";
 import type { TypedFile } from "./parquet-file.ts";
-import type { ParquetQuery } from "./query.ts";
+import { takesAll, type ParquetQuery } from "./query.ts";
 import type { SchemaNode } from "./schema.ts";
 
-/** Chosen rows of decoded columns as one batch, in the order of the file's columns. All of them were read. */
-export function columnsOfRows(
-  decoded: readonly DecodedColumns[],
-  { wanted, total }: { readonly wanted: readonly RowRange[]; readonly total: number },
-): { readonly tops: readonly number[]; readonly batch: RecordBatch } {
-  const length = countRows(wanted);
-  // All rows of the row group come as they are: nothing to copy, nothing to count up.
-  const rows = length === total || decoded.length === 0 ? undefined : rowNumbers(wanted);
-  const columns = decoded.flatMap(({ tops, covered, batch }) => {
-    const own = rows === undefined ? batch : takeRows(batch, positionsIn(covered, rows));
-    return tops.map((top, at) => ({ top, field: own.schema.fields[at], data: own.data.children[at] }));
-  });
-  columns.sort((a, b) => a.top - b.top);
-  const schema = new Schema(columns.flatMap(({ field }) => field ?? []));
-  const children = columns.flatMap(({ data }) => data ?? []);
-  const data = makeData({ type: new Struct(schema.fields), length, nullCount: 0, children });
-  return { tops: columns.map(({ top }) => top), batch: new RecordBatch(schema, data) };
-}
-
-interface Columns {
+/** Top-level columns, by their positions in the file, with the same rows. */
+export interface RowColumns {
   readonly tops: readonly number[];
   readonly batch: RecordBatch;
+}
+
+interface Rows {
+  readonly wanted: readonly RowRange[];
+  /** Further columns, which have these rows already. */
+  readonly before?: RowColumns | undefined;
+}
+
+/** Chosen rows of decoded columns as one batch, in the order of the file's columns. All of them were read. */
+export function columnsOfRows(decoded: readonly DecodedColumns[], { wanted, before }: Rows): RowColumns {
+  const length = countRows(wanted);
+  let rows: Uint32Array | undefined;
+  const columns = decoded.flatMap(({ tops, covered, batch }) => {
+    // What was decoded holds the wanted rows: where it has no others it comes as it is, with nothing to copy or to count up.
+    if (batch.numRows === length) return columnsOf({ tops, batch });
+    rows ??= rowNumbers(wanted);
+    return columnsOf({ tops, batch: takeRows(batch, positionsIn(covered, rows)) });
+  });
+  return rowColumns(length, [...columns, ...(before === undefined ? [] : columnsOf(before))]);
+}
+
+/** Some of the columns, in some of their rows (positions; undefined: all). */
+export function keptColumns(
+  columns: RowColumns,
+  { tops, rows }: { readonly tops: readonly number[]; readonly rows: Uint32Array | undefined },
+): RowColumns {
+  const kept = rowColumns(
+    columns.batch.numRows,
+    columnsOf(columns).filter(({ top }) => tops.includes(top)),
+  );
+  return rows === undefined ? kept : { tops: kept.tops, batch: takeRows(kept.batch, rows) };
+}
+
+interface Column {
+  readonly top: number;
+  readonly field: Field | undefined;
+  readonly data: Data | undefined;
+}
+
+function columnsOf({ tops, batch }: RowColumns): readonly Column[] {
+  return tops.map((top, at) => ({ top, field: batch.schema.fields[at], data: batch.data.children[at] }));
+}
+
+function rowColumns(length: number, columns: readonly Column[]): RowColumns {
+  const sorted = columns.toSorted((a, b) => a.top - b.top);
+  const schema = new Schema(sorted.flatMap(({ field }) => field ?? []));
+  const children = sorted.flatMap(({ data }) => data ?? []);
+  const data = makeData({ type: new Struct(schema.fields), length, nullCount: 0, children });
+  return { tops: sorted.map(({ top }) => top), batch: new RecordBatch(schema, data) };
 }
 
 /** Positions of the rows that may come out, as far as the columns that are read first tell. */
 export function earlyRows(
   file: TypedFile,
-  { query, columns }: { readonly query: ParquetQuery; readonly columns: Columns },
+  { query, columns }: { readonly query: ParquetQuery; readonly columns: RowColumns },
 ): Uint32Array {
   const { batch } = columns;
-  const truths = new Uint8Array(batch.numRows).fill(1);
-  if (query.where !== undefined) {
-    // The columns here may be fewer, and structs narrower, than what the predicate was bound to.
-    const matched = matchRows(bindPredicate(query.where.predicate, batch.schema), batch);
-    for (let row = 0; row < truths.length; row++) truths[row] = matched[row] === 1 ? 1 : 0;
-  }
+  // The columns here may be fewer, and structs narrower, than what the predicate was bound to.
+  const truths =
+    query.where === undefined
+      ? new Uint8Array(batch.numRows).fill(1)
+      : matchRows(bindPredicate(query.where.predicate, batch.schema), batch);
   if (query.box !== undefined) {
     const { box, column } = query.box;
     const covering =
@@ -65,7 +95,7 @@ export function lateRows({
   columns,
 }: {
   readonly query: ParquetQuery;
-  readonly columns: Columns;
+  readonly columns: RowColumns;
 }): Uint32Array | undefined {
   if (query.box?.column.covering === undefined) return undefined;
   const { box, column } = query.box;
@@ -73,12 +103,24 @@ export function lateRows({
   return trueRows(Uint8Array.from({ length: columns.batch.numRows }, (_, row) => (keep(row) ? 1 : 0)));
 }
 
+/** Both at once, of columns that were read together; undefined where every row comes out. */
+export function chosenRows(
+  file: TypedFile,
+  { query, columns }: { readonly query: ParquetQuery; readonly columns: RowColumns },
+): Uint32Array | undefined {
+  if (takesAll(query)) return undefined;
+  const early = earlyRows(file, { query, columns });
+  if (query.box?.column.covering === undefined) return early;
+  const geometry = keptColumns(columns, { tops: [query.box.column.top], rows: early });
+  return lateRows({ query, columns: geometry })?.map((at) => early[at] ?? 0) ?? early;
+}
+
 function geometryMeets({
   columns,
   column,
   box,
 }: {
-  readonly columns: Columns;
+  readonly columns: RowColumns;
   readonly column: GeoColumn;
   readonly box: BoundingBox;
 }): (row: number) => boolean {
@@ -103,7 +145,7 @@ type Covering = NonNullable<GeoColumn["covering"]>;
 
 function coveringRows(
   file: TypedFile,
-  { columns, covering }: { readonly columns: Columns; readonly covering: Covering },
+  { columns, covering }: { readonly columns: RowColumns; readonly covering: Covering },
 ): BoundsOfRow {
   const side = (leaf: number): ((row: number) => number) => {
     const top = file.tops[leaf] ?? 0;

@@ -1,9 +1,11 @@
+import { setMaxListeners } from "node:events";
 import { Schema, type DataType, type Field } from "apache-arrow";
 import type { RangeSource, ReadOptions } from "../../bytes/source.ts";
 import { RiffleError } from "../../errors.ts";
 import { extentRanges } from "../extents.ts";
 import { extentTable } from "../extents.ts";
 import type { FormatOptions, ReadPlan } from "../format.ts";
+import { jointSource } from "../joint-source.ts";
 import type { TableColumn, TableQuery, TableReader } from "../table.ts";
 import { decodeSchema } from "./decode-columns.ts";
 import { DecodeThread } from "./decode-thread.ts";
@@ -37,7 +39,8 @@ export async function parquetTable(source: RangeSource, options: FormatOptions =
     thread.warm();
     const footer = await readFooter(source, options);
     const metadata = parseMetadata(footer.bytes, source.size);
-    const file = parquetFile(source, { footer, metadata, thread, maxBytes });
+    const planned = options.merge === undefined ? jointSource(source) : source;
+    const file = parquetFile(planned, { footer, metadata, thread, maxBytes });
     const schema = withMetadata(await decodeSchema(file, options.signal), metadata.keyValues);
     return reader(
       { ...file, schema },
@@ -70,23 +73,37 @@ function reader(file: TypedFile, options: FormatOptions & { readonly end: () => 
     extents: () => extentRanges(extentTable(fileExtents(file.metadata, new Map()), file.source.size)),
     plan: async (query, how): Promise<ReadPlan> =>
       explain(file, { query: fitQuery(file, query), options: open(how), merge: options.merge }),
-    scan: (query, how) => scan(file, { query, options: open(how) }),
+    scan: (query, how) => scan(file, { query, roundTripBytes: options.roundTripBytes?.() ?? 0, options: open(how) }),
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-async function* scan(
-  file: TypedFile,
-  { query, options }: { readonly query: TableQuery; readonly options: ReadOptions },
-): ReturnType<TableReader["scan"]> {
+interface Scan {
+  readonly query: TableQuery;
+  readonly roundTripBytes: number;
+  readonly options: ReadOptions;
+}
+
+async function* scan(file: TypedFile, { query, options, roundTripBytes }: Scan): ReturnType<TableReader["scan"]> {
   const fitted = fitQuery(file, query);
   // Whatever was begun ahead ends with the iteration, also with one that ends early.
   const over = new AbortController();
   const signal = options.signal === undefined ? over.signal : AbortSignal.any([options.signal, over.signal]);
+  // Every read and every decoding listens.
+  setMaxListeners(0, signal);
   try {
     const schema = outputSchema(file.schema, fitted.output);
-    yield* scanRows(file, { query: fitted, schema, options: { ...options, signal } });
+    for await (const batch of scanRows(file, {
+      query: fitted,
+      schema,
+      roundTripBytes,
+      options: { ...options, signal },
+    })) {
+      // What was decoded ahead of the closing would come as if nothing had been.
+      file.thread.throwIfClosed();
+      yield batch;
+    }
   } finally {
     over.abort();
   }
