@@ -7,7 +7,7 @@ import { flatInt64, flatTable, flatUint16, flatUint8, flatVector, rootTable, typ
 const MESSAGE = { version: 0, kind: 1, header: 2, bodyLength: 3 } as const;
 const BATCH = { length: 0, nodes: 1, buffers: 2, compression: 3, variadic: 4 } as const;
 const DICTIONARY = { id: 0, data: 1, isDelta: 2 } as const;
-const KIND = { dictionary: 2, batch: 3 } as const;
+const KIND = { schema: 1, dictionary: 2, batch: 3 } as const;
 const CONTINUATION = 0xffffffff;
 /** Rows of one batch are counted in 32 bits by every reader. */
 const MAX_ROWS = 0x7fffffff;
@@ -53,6 +53,11 @@ export function parseDictionary(bytes: Uint8Array, bodyBytes: number): Dictionar
   return { id: flatInt64(header, DICTIONARY.id), isDelta, batch: batchHeader(data, { message, bodyBytes }) };
 }
 
+/** The table of a schema that comes as a message of its own, for `parseSchema`. */
+export function schemaTable(bytes: Uint8Array): FlatTable {
+  return headerOf(rootTable(messageBytes(bytes)), KIND.schema);
+}
+
 /** Behind the continuation mark and the length; files from before version 0.15 have the length alone. */
 function messageBytes(bytes: Uint8Array): Uint8Array {
   if (bytes.length < 8) throw new RiffleError("malformed", "an Arrow message of less than 8 bytes");
@@ -66,7 +71,7 @@ function messageBytes(bytes: Uint8Array): Uint8Array {
 function headerOf(message: FlatTable, kind: number): FlatTable {
   const header = flatTable(message, MESSAGE.header);
   if (header === undefined || flatUint8(message, MESSAGE.kind, 0) !== kind) {
-    throw new RiffleError("malformed", "an Arrow message of another kind than the footer says");
+    throw new RiffleError("malformed", "an Arrow message of another kind than its place says");
   }
   return header;
 }

@@ -27,19 +27,24 @@ const SCHEMA = { endianness: 0, fields: 1, metadata: 2 } as const;
 const FIELD = { name: 0, nullable: 1, kind: 2, type: 3, dictionary: 4, children: 5, metadata: 6 } as const;
 const ENCODING = { id: 0, indexType: 1, isOrdered: 2 } as const;
 
-/** Throws `malformed`, or `unsupported` naming a type that there is no reader for. */
-export function parseSchema(table: FlatTable): ArrowSchema {
+/**
+ * Throws `malformed`, or `unsupported` naming a type that there is no reader for. Tables of a buffer may stand in many places
+ * at once: `maxFields` bounds the fields and notes that come of it, however short the buffer is.
+ */
+export function parseSchema(table: FlatTable, maxFields: number = MAX_FIELDS): ArrowSchema {
   if (flatUint16(table, SCHEMA.endianness, 0) !== 0) {
     throw new RiffleError("unsupported", "an Arrow file of big-endian values");
   }
-  const walk: Walk = { dictionaries: new Map(), left: MAX_FIELDS, depth: 0 };
+  const walk: Walk = { dictionaries: new Map(), left: maxFields, notes: MAX_FIELDS, depth: 0 };
   const fields = parseFields(table, SCHEMA.fields, walk);
-  return { schema: new Schema([...fields], metadataOf(table, SCHEMA.metadata)), dictionaries: walk.dictionaries };
+  return { schema: new Schema([...fields], metadataOf(table, SCHEMA.metadata, walk)), dictionaries: walk.dictionaries };
 }
 
 interface Walk {
   readonly dictionaries: Map<number, DataType>;
+  /** Fields, and entries of metadata, that may still come. */
   left: number;
+  notes: number;
   depth: number;
 }
 
@@ -60,7 +65,7 @@ function parseField(table: FlatTable, walk: Walk): Field {
   const type = typeOf({ kind: flatUint8(table, FIELD.kind, 0), table: flatTable(table, FIELD.type), children, name });
   const encoding = flatTable(table, FIELD.dictionary);
   const isNullable = flatUint8(table, FIELD.nullable, 0) !== 0;
-  const metadata = metadataOf(table, FIELD.metadata);
+  const metadata = metadataOf(table, FIELD.metadata, walk);
   if (encoding === undefined) return new Field(name, type, isNullable, metadata);
   const id = flatInt64(encoding, ENCODING.id);
   if (BigInt(Number(id)) !== id) throw new RiffleError("malformed", `a dictionary of the number ${id}`);
@@ -79,9 +84,10 @@ function intOf(table: FlatTable): [bits: number, isSigned: boolean] {
   return [flatInt32(table, 0, 0), flatUint8(table, 1, 0) !== 0];
 }
 
-function metadataOf(table: FlatTable, id: number): Map<string, string> {
+function metadataOf(table: FlatTable, id: number, walk: Walk): Map<string, string> {
   const entries = flatTables(table, id);
-  if (entries.length > MAX_FIELDS)
+  walk.notes -= entries.length;
+  if (walk.notes < 0)
     throw new RiffleError("malformed", `${entries.length} entries of metadata in an Arrow schema`);
   const metadata = new Map<string, string>();
   for (let index = 0; index < entries.length; index++) {
