@@ -1,0 +1,134 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { PAGE_BYTES, rangeLength, type ByteRange } from "../../src/bytes/range.ts";
+import { ReadAhead } from "../../src/fetch/readahead.ts";
+import { propertyRuns } from "../support/seed.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SIZE = 4096 * MIB;
+/** A rest of the file that is not worth a request of its own is taken along. */
+const TAIL_BYTES = 64 * KIB;
+
+/** A stream as the reference sees it: reads that followed each other without a gap. */
+interface Run {
+  next: number;
+  consumed: number;
+  granted: number;
+}
+
+/**
+ * The reference of one handle: every run of contiguous reads, however many there are, and what was advised for it. The detector
+ * remembers four; the promise is about all of them.
+ */
+class Reference {
+  readonly #follower: ReadAhead;
+  readonly #runs: Run[] = [];
+  #consumed = 0;
+  #granted = 0;
+
+  constructor(follower: ReadAhead) {
+    this.#follower = follower;
+  }
+
+  read(range: ByteRange, part: number): ByteRange | undefined {
+    const run = this.#runs.find((one) => one.next === range.start) ?? this.#begin();
+    run.next = range.end;
+    run.consumed += rangeLength(range);
+    this.#consumed += rangeLength(range);
+    const advice = this.#follower.onRead(range);
+    expect(advice.partBytes).toBeGreaterThan(0);
+    expect(advice.partBytes).toBeLessThanOrEqual(8 * MIB);
+    const { ahead } = advice;
+    for (const mark of this.#follower.marks()) expect(mark).toBeLessThan(SIZE);
+    if (ahead === undefined) return undefined;
+    // Behind what was read, inside the file, and never twice.
+    expect(ahead.start).toBeGreaterThanOrEqual(range.end);
+    expect(ahead.end).toBeLessThanOrEqual(SIZE);
+    expect(rangeLength(ahead)).toBeGreaterThan(0);
+    // The budget may grant less than was advised.
+    const end = ahead.start + Math.ceil((rangeLength(ahead) * part) / PAGE_BYTES) * PAGE_BYTES;
+    const granted = { start: ahead.start, end: Math.min(ahead.end, end) };
+    this.#follower.granted(advice, granted.end);
+    run.granted += rangeLength(granted);
+    this.#granted += rangeLength(granted);
+    // A window is what its stream has consumed, at most 64 MiB.
+    expect(granted.end - range.end).toBeLessThanOrEqual(Math.min(64 * MIB, this.#most(run)) + TAIL_BYTES);
+    return granted;
+  }
+
+  /** Of what is fetched ahead, never more was in vain than was read. */
+  check(): void {
+    expect(this.#granted).toBeLessThanOrEqual(2 * this.#consumed + TAIL_BYTES);
+  }
+
+  get granted(): number {
+    return this.#granted;
+  }
+
+  /** What runs before it came to is what a run is expected to come to, once two were alike. */
+  #most(run: Run): number {
+    const longest = Math.max(0, ...this.#runs.filter((one) => one !== run).map((one) => one.consumed));
+    return Math.max(run.consumed, longest);
+  }
+
+  #begin(): Run {
+    const run = { next: -1, consumed: 0, granted: 0 };
+    this.#runs.push(run);
+    return run;
+  }
+}
+
+const stream = fc.record({
+  start: fc.oneof(fc.constant(0), fc.nat(1_000_000)).map((page) => page * PAGE_BYTES),
+  bytes: fc.constantFrom(4 * KIB, 16 * KIB, 128 * KIB, 256 * KIB, MIB, 10_000),
+});
+
+test("of interleaved streams each is read ahead of by no more than was consumed, and the whole wastes no more than it read", () => {
+  const step = fc.record({
+    which: fc.nat(5),
+    reads: fc.integer({ min: 1, max: 20 }),
+    part: fc.constantFrom(0, 0.5, 1, 1),
+    jump: fc.option(fc.nat(1_000_000), { nil: undefined, freq: 4 }),
+  });
+  fc.assert(
+    fc.property(fc.array(stream, { minLength: 1, maxLength: 6 }), fc.array(step, { maxLength: 60 }), (streams, steps) => {
+      const reference = new Reference(new ReadAhead({ size: SIZE }));
+      const at = streams.map(({ start }) => start);
+      for (const { which, reads, part, jump } of steps) {
+        const index = which % streams.length;
+        if (jump !== undefined) at[index] = jump * PAGE_BYTES;
+        for (let read = 0; read < reads; read += 1) {
+          const start = at[index] ?? 0;
+          const end = Math.min(SIZE, start + (streams[index]?.bytes ?? 0));
+          if (end <= start) break;
+          reference.read({ start, end }, part);
+          reference.check();
+          at[index] = end;
+        }
+      }
+    }),
+    propertyRuns({ numRuns: 400 }),
+  );
+});
+
+test("reads of which none continues another give nothing, however many there are", () => {
+  const read = fc.record({ page: fc.nat(1_000_000), bytes: fc.integer({ min: 1, max: 2 * MIB }) });
+  fc.assert(
+    fc.property(fc.array(read, { maxLength: 200 }), (reads) => {
+      const reference = new Reference(new ReadAhead({ size: SIZE }));
+      const taken: ByteRange[] = [];
+      for (const { page, bytes } of reads) {
+        const start = page * PAGE_BYTES;
+        const range = { start, end: Math.min(SIZE, start + bytes) };
+        // Apart from all others by more than a page.
+        const isApart = taken.every((one) => range.end + 64 * KIB < one.start || one.end + 64 * KIB < range.start);
+        if (!isApart || rangeLength(range) <= 0) continue;
+        taken.push(range);
+        expect(reference.read(range, 1)).toBeUndefined();
+      }
+      expect(reference.granted).toBe(0);
+    }),
+    propertyRuns({ numRuns: 200 }),
+  );
+});
