@@ -13,6 +13,8 @@ export interface RetryOptions {
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Milliseconds of a clock that nobody sets and that stands still while the machine sleeps. */
+  readonly elapsed?: () => number;
 }
 
 export const DEFAULT_TIMEOUT_MS = 60_000;
@@ -74,7 +76,8 @@ export async function withRetries(
 ): Promise<void> {
   const { signal: outer, what } = options;
   if (outer?.aborted === true) throw abortError(outer);
-  const now = options.now ?? Date.now;
+  // Not the time of day: after a suspend every time limit would be over, and the broken connection not tried again.
+  const now = options.elapsed ?? ((): number => performance.now());
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const controller = new AbortController();
   // Made when it is needed: a stack for each request costs more than most of what is done for one.
