@@ -1,6 +1,9 @@
 import { abortError } from "../errors.ts";
 import { urlExpiry } from "./redirect.ts";
 
+/** Longer than a registry needs to redirect, and short enough for a reader of other bytes. */
+const PATIENCE_MS = 1000;
+
 /**
  * What the blobs of one registry have in common, as far as answers have told: true when it gives ranges itself, false when
  * it redirects or gives whole blobs.
@@ -12,8 +15,9 @@ export interface BlobHabits {
 /**
  * Where a blob's bytes are had from, as far as it is known: the registry itself, or the place that it last redirected to,
  * until that URL's life ends. While it is not known one request finds out, and, where the registry's habits are to
- * redirect, the others wait for its answer's headers: eight readers of an expired URL must not ask the registry eight
- * times. Elsewhere they do not wait: that would be a round trip for nothing.
+ * redirect, the others wait a moment for its answer's headers: eight readers of an expired URL must not ask the registry
+ * eight times, and one answer that is late must not delay what seven others want. Elsewhere they do not wait: that would
+ * be a round trip for nothing.
  */
 export class BlobLocation {
   readonly #registry: URL;
@@ -39,7 +43,7 @@ export class BlobLocation {
       if (signal.aborted) throw abortError(signal);
       if (this.#search === undefined) return { url: this.#registry, found: this.#beginSearch() };
       if (this.#habits.givesRanges !== false) return { url: this.#registry };
-      await unlessAborted(this.#search, signal);
+      if (!(await endsSoon(this.#search, signal))) return { url: this.#registry };
     }
     return { url: this.#known() ?? this.#registry };
   }
@@ -73,13 +77,17 @@ export class BlobLocation {
   }
 }
 
-function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+/** Whether `search` ends within our patience. Rejects when `signal` is aborted first. */
+function endsSoon(search: Promise<void>, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortError(signal));
-    signal.addEventListener("abort", onAbort, { once: true });
-    void promise.then(() => {
+    const settle = (end: () => void): void => {
+      clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
-      resolve();
-    });
+      end();
+    };
+    const onAbort = (): void => settle(() => reject(abortError(signal)));
+    const timer = setTimeout(() => settle(() => resolve(false)), PATIENCE_MS);
+    signal.addEventListener("abort", onAbort, { once: true });
+    void search.then(() => settle(() => resolve(true)));
   });
 }
