@@ -22,6 +22,7 @@ import {
   tableLimit,
 } from "./scenarios/queries.ts";
 import { randomParallel, randomReads } from "./scenarios/random.ts";
+import { manyProcesses, millionFiles } from "./scenarios/scale.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
 import { startup } from "./scenarios/startup.ts";
 import { tensor } from "./scenarios/tensor.ts";
@@ -53,6 +54,8 @@ const SCENARIOS: readonly Scenario[] = [
   warmRandom,
   treeWalk,
   memory,
+  manyProcesses,
+  millionFiles,
 ];
 
 const USAGE = `usage: npm run bench -- [--only NAME]... [--runs N] [--peers] [--json FILE]
