@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { RiffleError } from "../../errors.ts";
+import { CONTROL_PROTOCOL } from "../../mount/control-protocol.ts";
 import { findMountpoint } from "../../mount/mountpoint-path.ts";
 import { riffleMounts } from "../../mount/riffle-mounts.ts";
 import { listSessions, sessionReport, type Session } from "../../mount/sessions.ts";
@@ -22,8 +23,15 @@ async function sessionsOf(path: string | undefined, { places, cwd, signal }: Con
   throw new RiffleError("not-found", `riffle has mounted nothing at ${absolute}`, { hint: "riffle status shows all" });
 }
 
+/** The protocol of a live daemon that this program cannot talk to. */
+function otherProtocol({ status, stored }: Session): number | undefined {
+  const protocol = stored?.state.protocol;
+  return status === "dead" || protocol === CONTROL_PROTOCOL ? undefined : protocol;
+}
+
 async function show(path: string | undefined, context: Context, watching: boolean): Promise<void> {
-  const mounts = (await sessionsOf(path, context)).map(sessionReport);
+  const sessions = await sessionsOf(path, context);
+  const mounts = sessions.map(sessionReport);
   const { out, settings, log } = context;
   if (settings.json) await out.line(JSON.stringify({ mounts }));
   else {
@@ -32,6 +40,14 @@ async function show(path: string | undefined, context: Context, watching: boolea
     for (const { state, mountpoint } of mounts) {
       if (state === "dead" || state === "hung")
         log("warn", `${mountpoint ?? ""} is ${state}: riffle unmount removes it`);
+    }
+  }
+  for (const session of sessions) {
+    const other = otherProtocol(session);
+    if (other !== undefined) {
+      const versions = `control protocol ${other}, not ${CONTROL_PROTOCOL}`;
+      const says = `is served by another version of riffle (${versions}): its counts are not known`;
+      log("warn", `${session.mountpoint} ${says}; it reads on, and riffle unmount ends it`);
     }
   }
   await out.flush();
