@@ -2,7 +2,7 @@ import type { Limiter } from "../bytes/limiter.ts";
 import { alignToPages, PAGE_BYTES, rangeLength, splitRange, subtractRanges, type ByteRange } from "../bytes/range.ts";
 import type { StreamingSource } from "../bytes/source.ts";
 import type { CacheEntry } from "../cache/cache.ts";
-import { RiffleError } from "../errors.ts";
+import { isRiffleError, RiffleError } from "../errors.ts";
 import { BlockPool } from "./block-pool.ts";
 import type { ByteBudget } from "./budget.ts";
 import type { CostModel } from "./cost.ts";
@@ -291,9 +291,10 @@ export class Filler {
     }
     for (const segment of flight.segments) {
       flight.detach(segment);
-      const { read, range, tries } = segment;
-      // A guess that failed is not the reader's failure: it asks for itself.
-      if (isSpeculative || flight.controller.signal.aborted) this.#again({ read, range, tries, isForced: false });
+      const { read, range, tries, hasJoined } = segment;
+      // A guess that failed is not the reader's failure, nor is the time of a request that began before it: it asks for itself.
+      const isAnothers = isSpeculative || (hasJoined && isRiffleError(error) && error.code === "timeout");
+      if (isAnothers || flight.controller.signal.aborted) this.#again({ read, range, tries, isForced: false });
       else this.abandon(read, error ?? new RiffleError("internal", "a request ended without its bytes"));
     }
   }

@@ -11,6 +11,8 @@ export interface Segment {
   readonly flight: Flight;
   /** How often this part of the read was planned. */
   readonly tries: number;
+  /** The request was under way when the read came: its time limit is not the read's. */
+  readonly hasJoined: boolean;
 }
 
 /** Bytes on their way to the cache, whole pages from `start`, and the memory that they lie in. */
@@ -76,7 +78,7 @@ export class Flight {
   }
 
   attach(read: PendingRead, range: ByteRange, tries: number): void {
-    const segment: Segment = { range, read, flight: this, tries };
+    const segment: Segment = { range, read, flight: this, tries, hasJoined: this.isRunning };
     read.expect();
     read.segments.add(segment);
     this.segments.add(segment);
