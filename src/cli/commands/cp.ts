@@ -8,6 +8,7 @@ import { documentsOf, layersOf } from "../manifests.ts";
 import { openFor } from "../open.ts";
 import { createProgress } from "../progress.ts";
 import { formatBytes } from "../quantities.ts";
+import { blobContent } from "../transfer/blob-content.ts";
 import { planCopy, type CopyPlan, type CopyStep, type Destination } from "../transfer/copy-plan.ts";
 import { eachAtOnce } from "../transfer/each.ts";
 import { dress, mustFetch, placeDirectory, placeLink } from "../transfer/place.ts";
@@ -32,12 +33,14 @@ function destinationOf(text: string, cwd: string): Destination {
 function contentOf(artifact: Artifact, entry: Entry, layers: ReadonlyMap<string, Descriptor>): Content {
   const file = artifact.file(entry.path);
   const layer = layers.get(file.digest);
+  const isWhole = layer?.size === file.size;
   return {
     id: `${artifact.digest}/${file.id}`,
     size: file.size,
-    digest: layer?.size === file.size ? layer.digest : undefined,
+    digest: isWhole ? layer.digest : undefined,
     fetch: async (range, sink, signal) =>
       sink(range.start, await file.read(range, signal === undefined ? {} : { signal })),
+    ...(isWhole && { fetchAnew: blobContent(artifact.registry, layer).fetch }),
   };
 }
 

@@ -25,8 +25,12 @@ export interface Content {
   /** Of all the bytes, where it is known: then nothing gets the final name that does not have it. */
   readonly digest: Digest | undefined;
   /** Gives every byte of `range` to `sink` in order; may give bytes behind it too. */
-  readonly fetch: (range: ByteRange, sink: ByteSink, signal: AbortSignal | undefined) => Promise<void>;
+  readonly fetch: Fetch;
+  /** The same past whatever is kept, for when what `fetch` gave was wrong. */
+  readonly fetchAnew?: Fetch;
 }
+
+type Fetch = (range: ByteRange, sink: ByteSink, signal: AbortSignal | undefined) => Promise<void>;
 
 export interface SaveOptions {
   readonly signal?: AbortSignal;
@@ -217,7 +221,7 @@ export async function saveContent(content: Content, target: string, options: Sav
   if (saved === "mismatch") {
     // What an earlier attempt left may have been damaged since: the bytes get one fair try from the start.
     rmSync(part, { force: true });
-    saved = await attemptSave(content, part, options);
+    saved = await attemptSave({ ...content, fetch: content.fetchAnew ?? content.fetch }, part, options);
   }
   if (saved === "mismatch") {
     rmSync(part, { force: true });
