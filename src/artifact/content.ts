@@ -86,7 +86,8 @@ export class Content {
     });
     this.#parts.onChange();
     if (from.isPlanned !== true) this.#parts.extents?.seen(range, bytes);
-    return { bytes, outcome: { bytes: bytes.length, fromCache, proven: proven ? bytes.length : 0 } };
+    // What a damaged file made us fetch again is not what was proven.
+    return { bytes, outcome: { bytes: bytes.length, fromCache, proven: proven ? fromCache : 0 } };
   }
 
   touched(range: ByteRange, handle: number): void {
