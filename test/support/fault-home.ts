@@ -1,10 +1,14 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
 import { readMounts } from "../../src/mount/proc-mounts.ts";
 import { createHome, riffle, type Home, type Outcome, type RunOptions } from "./cli.ts";
 import { run, type RunResult } from "./processes.ts";
+
+const PATIENCE_MS = 10_000;
 
 /** A user of one test, everything of whom can be found again: by the places, and by the environment of the processes. */
 export interface FaultHome extends Home {
@@ -50,7 +54,9 @@ export function faultHome(): FaultHome {
     end: async () => {
       const none = { processes: [], mounts: [], runtime: [], temporary: [] };
       try {
-        await expect.poll(left, { timeout: 10_000, interval: 50 }).toEqual(none);
+        // not expect.poll, which hooks that run after all tests may not use
+        for (let waited = 0; waited < PATIENCE_MS && !isDeepStrictEqual(left(), none); waited += 50) await sleep(50);
+        expect(left()).toEqual(none);
       } finally {
         for (const pid of processesOf(home.path)) process.kill(pid, "SIGKILL");
         for (const mountpoint of mounts()) spawnSync("umount", ["-l", mountpoint]);
