@@ -12,6 +12,9 @@ import { startFaultyRegistry, type FaultyRegistry } from "../support/faults/faul
 import { sha256 } from "../support/liar.ts";
 import { mountObstacle } from "../support/processes.ts";
 
+/** For what a thread of its own finds out, on a loaded machine. */
+const PATIENT = { timeout: 10_000 };
+
 const SIZE = 1_000_003;
 const bytes = noise(71, { start: 0, end: SIZE });
 const other = noise(72, { start: 0, end: 300_000 });
@@ -67,7 +70,7 @@ describe.each([true, false])("a blob, with a cache on disk: %s", (hasDisk) => {
     await file.read({ start: 0, end: SIZE - 4096 });
     expect([verified(artifact), grant(artifact), artifact.stats().bytesVerified]).toEqual(["transport", "direct", 0]);
     await file.read({ start: SIZE - 4096, end: SIZE });
-    await expect.poll(() => verified(artifact)).toBe("full");
+    await expect.poll(() => verified(artifact), PATIENT).toBe("full");
     // nothing that was given before the proof is counted as proven
     expect([artifact.stats().bytesVerified, grant(artifact)]).toEqual([0, hasDisk ? "backed" : "keep"]);
     expect(isRight(await file.bytes())).toBe(true);
@@ -80,13 +83,13 @@ describe.each([true, false])("a blob, with a cache on disk: %s", (hasDisk) => {
     registry.setFault(flipTimes(1));
     await using artifact = await open();
     await artifact.file("a.bin").bytes();
-    await expect.poll(() => alarms(artifact)).toBe(1);
+    await expect.poll(() => alarms(artifact), PATIENT).toBe(1);
     expect([verified(artifact), grant(artifact), artifact.stats().errors]).toEqual(["transport", "direct", 1]);
     registry.forget();
     registry.setFault(undefined);
     expect(isRight(await artifact.file("a.bin").bytes())).toBe(true);
     expect(registry.count("a.bin")).toBe(1);
-    await expect.poll(() => verified(artifact)).toBe("full");
+    await expect.poll(() => verified(artifact), PATIENT).toBe("full");
     expect(artifact.stats().bytesVerified).toBe(0);
     expect(isRight(await artifact.file("a.bin").bytes())).toBe(true);
     expect([artifact.stats().bytesVerified, registry.count("a.bin"), alarms(artifact)]).toEqual([SIZE, 1, 1]);
@@ -97,7 +100,7 @@ describe.each([true, false])("a blob, with a cache on disk: %s", (hasDisk) => {
     await using artifact = await open();
     for (const times of [1, 2]) {
       await artifact.file("a.bin").bytes();
-      await expect.poll(() => alarms(artifact)).toBeGreaterThanOrEqual(times);
+      await expect.poll(() => alarms(artifact), PATIENT).toBeGreaterThanOrEqual(times);
     }
     const before = registry.count("a.bin");
     await expect(artifact.file("a.bin").bytes()).rejects.toMatchObject({ code: "verification" });
@@ -111,11 +114,11 @@ test("a proven blob whose file is cut under an open artifact: right bytes, and w
   const cacheDir = home.place("store");
   await using artifact = await openArtifact(registry.reference, { cacheDir });
   await artifact.file("a.bin").bytes();
-  await expect.poll(() => verified(artifact)).toBe("full");
+  await expect.poll(() => verified(artifact), PATIENT).toBe("full");
   for (const path of cacheFiles(cacheDir, "data")) truncateSync(path, 100_000);
   expect(isRight(await artifact.file("a.bin").bytes())).toBe(true);
   expect(artifact.stats().bytesVerified).toBe(0);
-  await expect.poll(() => verified(artifact)).toBe("full");
+  await expect.poll(() => verified(artifact), PATIENT).toBe("full");
 });
 
 describe("riffle cache verify", () => {

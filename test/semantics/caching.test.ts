@@ -12,6 +12,9 @@ import { faultyMount } from "../support/faults/faulty-mount.ts";
 import { sha256 } from "../support/liar.ts";
 import { mountObstacle } from "../support/processes.ts";
 
+/** For what a thread of its own finds out, on a loaded machine. */
+const PATIENT = { timeout: 10_000 };
+
 const obstacle = mountObstacle();
 const SIZE = 3 * 1024 * 1024;
 const bytes = noise(4, { start: 0, end: SIZE });
@@ -124,7 +127,7 @@ test("the kernel keeps pages of whole and proven files alone", async () => {
   await artifact.file("a.bin").read({ start: 0, end: SIZE - 5000 });
   expect(kind()).toBe("direct");
   await artifact.file("a.bin").bytes();
-  await expect.poll(kind).toBe("backed");
+  await expect.poll(kind, PATIENT).toBe("backed");
 });
 
 describe.skipIf(obstacle !== undefined)(`offline${obstacle === undefined ? "" : `: skipped, ${obstacle}`}`, () => {

@@ -4,6 +4,9 @@ import { noise } from "../support/content.ts";
 import { LIMIT_MS } from "../support/faults/fault-table.ts";
 import { faultyMount } from "../support/faults/faulty-mount.ts";
 
+/** For what a thread of its own finds out, on a loaded machine. */
+const PATIENT = { timeout: 10_000 };
+
 const MIB = 1024 * 1024;
 const bytes = noise(5, { start: 0, end: 16 * MIB });
 const bench = faultyMount({ files: [{ title: "a.bin", bytes }], isUnmounted: true });
@@ -82,7 +85,7 @@ test("after close a read rejects as closed, and so does one that is under way", 
   const artifact = await openArtifact(bench.registry.reference);
   const file = artifact.file("a.bin");
   const stuck = expect(file.read({ start: 0, end: 10 })).rejects.toMatchObject({ code: "closed" });
-  await expect.poll(() => bench.registry.count("a.bin")).toBe(1);
+  await expect.poll(() => bench.registry.count("a.bin"), PATIENT).toBe(1);
   await artifact.close();
   await stuck;
   await expect(file.read({ start: 0, end: 10 })).rejects.toMatchObject({ code: "closed" });

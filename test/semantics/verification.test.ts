@@ -9,6 +9,9 @@ import { cacheFiles, flipBit } from "../support/faults/damage-cache.ts";
 import { faultyMount } from "../support/faults/faulty-mount.ts";
 import { startLiar, falseManifest, sendManifest, sha256 } from "../support/liar.ts";
 
+/** For what a thread of its own finds out, on a loaded machine. */
+const PATIENT = { timeout: 10_000 };
+
 const SIZE = 300_000;
 const bytes = noise(3, { start: 0, end: SIZE });
 const bench = faultyMount({ files: [{ title: "a.bin", bytes }], isUnmounted: true });
@@ -27,14 +30,14 @@ test("bytes are transport until all of the blob is held and has its digest, then
   await artifact.file("a.bin").read({ start: 0, end: 10 });
   expect(proof(artifact)).toMatch(/transport|full/);
   await artifact.file("a.bin").bytes();
-  await expect.poll(() => proof(artifact)).toBe("full");
+  await expect.poll(() => proof(artifact), PATIENT).toBe("full");
 });
 
 test("a wrong blob is thrown away with an error and fetched once more", async () => {
   bench.registry.setFault(({ before }) => (before === 0 ? { kind: "flip" } : undefined));
   await using artifact = await open();
   await artifact.file("a.bin").bytes();
-  await expect.poll(() => said(artifact)).toBe(1);
+  await expect.poll(() => said(artifact), PATIENT).toBe(1);
   expect([isRight(await artifact.file("a.bin").bytes()), bench.registry.count("a.bin")]).toEqual([true, 2]);
 });
 
@@ -43,7 +46,7 @@ test("a blob that is wrong twice is refused", async () => {
   await using artifact = await open();
   for (const times of [1, 2]) {
     await artifact.file("a.bin").bytes();
-    await expect.poll(() => said(artifact)).toBeGreaterThanOrEqual(times);
+    await expect.poll(() => said(artifact), PATIENT).toBeGreaterThanOrEqual(times);
   }
   await expect(artifact.file("a.bin").bytes()).rejects.toMatchObject({ code: "verification" });
   expect(bench.registry.count("a.bin")).toBe(2);
@@ -52,7 +55,7 @@ test("a blob that is wrong twice is refused", async () => {
 test("bytesVerified counts bytes that were proven when they were given, and no others", async () => {
   await using artifact = await open();
   await artifact.file("a.bin").bytes();
-  await expect.poll(() => proof(artifact)).toBe("full");
+  await expect.poll(() => proof(artifact), PATIENT).toBe("full");
   expect(artifact.stats().bytesVerified).toBe(0);
   await artifact.file("a.bin").read({ start: 5, end: 105 });
   expect(artifact.stats().bytesVerified).toBe(100);
