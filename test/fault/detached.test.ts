@@ -2,12 +2,15 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { putArtifact } from "../support/artifacts.ts";
 import { faultHome, type FaultHome } from "../support/fault-home.ts";
 import { hasProgram, mountObstacle, otherMountsGo } from "../support/processes.ts";
 import type { RegistryHandle } from "../support/registry/server.ts";
 import { spawnRegistry } from "../support/registry/spawn.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 const obstacle =
   mountObstacle() ?? (process.getuid?.() === 0 && hasProgram("unshare") ? undefined : "needs root and unshare");

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Engine } from "../../src/artifact/engine.ts";
 import { openArtifact } from "../../src/artifact/open-artifact.ts";
 import { Limiter } from "../../src/bytes/limiter.ts";
@@ -11,6 +11,9 @@ import { faultHome, type FaultHome } from "../support/fault-home.ts";
 import { startFaultyRegistry, type FaultyRegistry } from "../support/faults/faulty-registry.ts";
 import { sha256 } from "../support/liar.ts";
 import { mountObstacle } from "../support/processes.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 const MIB = 1024 * 1024;
 const FILES = 6;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Artifact } from "../../src/artifact/artifact.ts";
 import { openArtifact } from "../../src/artifact/open-artifact.ts";
 import { resolvePath } from "../../src/layers/tree-paths.ts";
@@ -11,6 +11,9 @@ import type { Fault } from "../support/faults/fault.ts";
 import { startFaultyRegistry, type FaultyRegistry } from "../support/faults/faulty-registry.ts";
 import { sha256 } from "../support/liar.ts";
 import { mountObstacle } from "../support/processes.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** For what a thread of its own finds out, on a loaded machine. */
 const PATIENT = { timeout: 10_000 };

@@ -1,6 +1,6 @@
 import { rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { openArtifact } from "../../src/artifact/open-artifact.ts";
 import type { Artifact } from "../../src/artifact/artifact.ts";
 import { openChunkCache } from "../../src/cache/open-cache.ts";
@@ -11,6 +11,9 @@ import { cacheFiles, flipBit } from "../support/faults/damage-cache.ts";
 import { faultyMount } from "../support/faults/faulty-mount.ts";
 import { sha256 } from "../support/liar.ts";
 import { mountObstacle } from "../support/processes.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** For what a thread of its own finds out, on a loaded machine. */
 const PATIENT = { timeout: 10_000 };

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { noise } from "../support/content.ts";
 import { faultHome, type FaultHome } from "../support/fault-home.ts";
 import {
@@ -10,6 +10,9 @@ import {
 } from "../support/faults/faulty-registry.ts";
 import { sha256 } from "../support/liar.ts";
 import { mountObstacle } from "../support/processes.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 const obstacle = mountObstacle() ?? (process.getuid?.() === 0 ? undefined : "not root");
 const MIB = 1024 * 1024;
@@ -35,7 +38,7 @@ describe.skipIf(obstacle !== undefined)(
     });
     const mount = async (options: Partial<FaultyRegistryOptions> = {}): Promise<void> => {
       registry = await startFaultyRegistry({ files, ...options });
-      const { code, stdout } = await home.riffle(["mount", "--json", registry.reference, place, "--timeout", "2s"]);
+      const { code, stdout } = await home.riffle(["mount", "--json", registry.reference, place, "--timeout", "10s"]);
       expect(code).toBe(0);
       // what riffle mount --json prints
       ({ pid } = JSON.parse(stdout) as { pid: number });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { openArtifact } from "../../src/artifact/open-artifact.ts";
 import { noise } from "../support/content.ts";
 import type { Fault } from "../support/faults/fault.ts";
@@ -6,6 +6,9 @@ import { LATE_MS, LIMIT_MS } from "../support/faults/fault-table.ts";
 import { faultyMount } from "../support/faults/faulty-mount.ts";
 import { sha256 } from "../support/liar.ts";
 import { mountObstacle } from "../support/processes.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 const obstacle = mountObstacle();
 const SIZE = 400_000;

@@ -1,7 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { noise } from "../support/content.ts";
 import { faultyMount } from "../support/faults/faulty-mount.ts";
 import { mountObstacle } from "../support/processes.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 const obstacle = mountObstacle();
 const text = (words: string): Uint8Array => new TextEncoder().encode(words);

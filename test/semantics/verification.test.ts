@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Artifact } from "../../src/artifact/artifact.ts";
 import { openArtifact } from "../../src/artifact/open-artifact.ts";
 import { resolvePath } from "../../src/layers/tree-paths.ts";
@@ -8,6 +8,9 @@ import { noise } from "../support/content.ts";
 import { cacheFiles, flipBit } from "../support/faults/damage-cache.ts";
 import { faultyMount } from "../support/faults/faulty-mount.ts";
 import { startLiar, falseManifest, sendManifest, sha256 } from "../support/liar.ts";
+
+// Many processes, each of which takes its time on a loaded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** For what a thread of its own finds out, on a loaded machine. */
 const PATIENT = { timeout: 10_000 };
