@@ -38,6 +38,8 @@ export interface ArtifactStats {
   readonly bytesFetchedByKind: ByKind;
   readonly bytesVerified: number;
   readonly retries: number;
+  /** Requests that were sent a second time because the first was late. */
+  readonly hedged: number;
   readonly errors: number;
   readonly passthrough: boolean;
   /** Blob bytes fetched / bytesRead; null when nothing was read, or the kernel reads a file alone. */
@@ -68,6 +70,8 @@ export class Accounting implements HttpMeter {
   #bytesFromCache = 0;
   #bytesVerified = 0;
   #retries = 0;
+  #hedged = 0;
+  #refusals = 0;
   #errors = 0;
 
   request(kind: RequestKind): void {
@@ -84,6 +88,19 @@ export class Accounting implements HttpMeter {
 
   retry(): void {
     this.#retries += 1;
+  }
+
+  refused(): void {
+    this.#refusals += 1;
+  }
+
+  /** How often a registry has said that it is asked too much. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  hedge(): void {
+    this.#hedged += 1;
   }
 
   read(outcome: ReadOutcome): void {
@@ -128,6 +145,7 @@ export class Accounting implements HttpMeter {
       bytesFetchedByKind: { ...this.#fetched },
       bytesVerified: this.#bytesVerified + warm.bytesProven,
       retries: this.#retries,
+      hedged: this.#hedged,
       errors: this.#errors,
       passthrough,
       amplification: bytesRead === 0 || passthrough ? null : Number((this.#fetched.blob / bytesRead).toFixed(4)),

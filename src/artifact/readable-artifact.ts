@@ -1,6 +1,8 @@
 import { RiffleError } from "../errors.ts";
 import { cachedSource } from "../fetch/cached-source.ts";
 import { createCostModel, frugalCost, type CostModel } from "../fetch/cost.ts";
+import { hedgedSource } from "../fetch/hedged-source.ts";
+import { createHedges } from "../fetch/hedges.ts";
 import type { FormatHint } from "../formats/formats.ts";
 import type { TreePlan } from "../layers/plain-layers.ts";
 import { isDirectory, isFile, pathOf, resolvePath, treeTotals, walk } from "../layers/tree-paths.ts";
@@ -129,14 +131,18 @@ function contentFactory(
   const { errors, tables, cost } = options;
   const { engine, registry, accounting, log, frugal, timeoutMs, trace } = parts;
   const mismatches: Mismatches = new Map();
+  const hedges = frugal
+    ? undefined
+    : createHedges({ refusals: () => accounting.refusals, onHedge: () => accounting.hedge() });
   return (descriptor, onChange) => {
+    const blob = registry.blob(descriptor);
     const path = registry.blobPath?.(descriptor);
     const entry =
       path === undefined
         ? engine.cache.open(descriptor.digest, descriptor.size)
         : engine.cache.attach(descriptor.digest, descriptor.size, path);
     const source = cachedSource({
-      source: registry.blob(descriptor),
+      source: hedges === undefined || path !== undefined ? blob : hedgedSource(blob, { hedges }),
       entry,
       limiter: engine.limiter,
       budget: engine.budget,

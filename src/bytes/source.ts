@@ -25,13 +25,18 @@ export interface RangeSource {
  */
 export type ByteSink = (offset: number, bytes: Uint8Array) => void | Promise<void>;
 
+export interface StreamOptions extends ReadOptions {
+  /** Asked for because a first request for the same bytes is late: it waits for nothing that the first has yet to find out. */
+  readonly isSecond?: boolean;
+}
+
 /** A source whose bytes can be had as they arrive, also outside the range asked for (a 200 where a 206 was wanted). */
 export interface StreamingSource extends RangeSource {
   /**
    * Resolves when every byte of `range` has been given to `sink`, in order of offset. What was given before a
    * rejection was right and may be kept. Bytes outside `range` may be given too.
    */
-  stream(range: ByteRange, sink: ByteSink, options?: ReadOptions): Promise<void>;
+  stream(range: ByteRange, sink: ByteSink, options?: StreamOptions): Promise<void>;
 }
 
 /** Rejects ranges that no file could have. Every implementation calls it first. */

@@ -1,6 +1,6 @@
 import { Limiter } from "../bytes/limiter.ts";
 import { clip, isEmpty, mergeRanges, rangeLength, type ByteRange } from "../bytes/range.ts";
-import { checkRange, type ByteSink, type ReadOptions, type StreamingSource } from "../bytes/source.ts";
+import { checkRange, type ByteSink, type ReadOptions, type StreamingSource, type StreamOptions } from "../bytes/source.ts";
 import { abortError, RiffleError } from "../errors.ts";
 import { checkAnswer, longBody, shortBody, type Asked } from "./answer.ts";
 import type { Authorizer, HttpClient, HttpMeter, HttpResponse } from "./http.ts";
@@ -90,7 +90,7 @@ class BlobSource implements StreamingSource {
     });
   }
 
-  async stream(range: ByteRange, sink: ByteSink, options: ReadOptions = {}): Promise<void> {
+  async stream(range: ByteRange, sink: ByteSink, options: StreamOptions = {}): Promise<void> {
     checkRange(range);
     const wanted = clip(range, this.size);
     if (options.signal?.aborted === true) throw abortError(options.signal);
@@ -103,12 +103,12 @@ class BlobSource implements StreamingSource {
       if (offset <= at) at = Math.max(at, end);
       return held;
     };
-    const { signal } = options;
+    const { signal, isSecond = false } = options;
     await withRetries(
       async (inner, meter) => {
         // All was given, and what failed came behind it: the rest of a whole blob.
         if (at >= wanted.end) return;
-        await this.#attempt({ start: at, end: wanted.end }, inner, meter, take);
+        await this.#attempt({ start: at, end: wanted.end }, { signal: inner, isSecond, meter, take });
       },
       {
         ...this.#target,
@@ -129,11 +129,15 @@ class BlobSource implements StreamingSource {
 
   async #attempt(
     range: ByteRange,
-    signal: AbortSignal,
-    meter: RetryMeter,
-    take: (meter: RetryMeter, offset: number, bytes: Uint8Array) => void | Promise<void>,
+    options: {
+      readonly signal: AbortSignal;
+      readonly isSecond: boolean;
+      readonly meter: RetryMeter;
+      readonly take: (meter: RetryMeter, offset: number, bytes: Uint8Array) => void | Promise<void>;
+    },
   ): Promise<void> {
-    const { response, url } = await this.#ask(range, signal);
+    const { signal, isSecond, meter, take } = options;
+    const { response, url } = await this.#ask(range, signal, isSecond);
     const asked: Asked = { host: url.host, id: this.id, size: this.size, range };
     const now = this.#target.now ?? Date.now;
     let offset = 0;
@@ -159,8 +163,12 @@ class BlobSource implements StreamingSource {
   }
 
   /** Sends the range request, over redirects and one renewal each of credentials and signed URL. The status is not judged. */
-  async #ask(range: ByteRange, signal: AbortSignal): Promise<{ readonly response: HttpResponse; readonly url: URL }> {
-    const { url: first, found } = await this.#location.start(signal);
+  async #ask(
+    range: ByteRange,
+    signal: AbortSignal,
+    isSecond: boolean,
+  ): Promise<{ readonly response: HttpResponse; readonly url: URL }> {
+    const { url: first, found } = await this.#location.start(signal, { isSecond });
     let url = first;
     // A redirect that is remembered is still the registry's word.
     let namedBy = this.#location.registry;

@@ -146,6 +146,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     const headers = plainHeaders(raw);
     const length = Number(headers["content-length"] ?? Number.NaN);
     this.#status = status;
+    if (status === 429 || status === 503) this.#meter?.refused?.();
     this.#expected = Number.isSafeInteger(length) ? length : undefined;
     const iterator: AsyncIterator<Uint8Array, undefined> = {
       next: () => this.#next(),

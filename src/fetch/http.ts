@@ -6,6 +6,8 @@ export interface HttpMeter {
   request(kind: RequestKind): void;
   received(kind: RequestKind, bytes: number): void;
   retry(): void;
+  /** An answer said that too much is asked (429, 503). */
+  refused?(): void;
 }
 
 export interface HttpRequest {

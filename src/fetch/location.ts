@@ -37,9 +37,15 @@ export class BlobLocation {
     return this.#registry;
   }
 
-  /** The URL to ask. Whoever gets `found` is the one to find out, and calls it once, whatever happened. */
-  async start(signal: AbortSignal): Promise<{ readonly url: URL; readonly found?: () => void }> {
-    while (this.#known() === undefined) {
+  /**
+   * The URL to ask. Whoever gets `found` is the one to find out, and calls it once, whatever happened. With `isSecond` nobody
+   * is waited for: the one who finds out may be the one that is late.
+   */
+  async start(
+    signal: AbortSignal,
+    options: { readonly isSecond?: boolean } = {},
+  ): Promise<{ readonly url: URL; readonly found?: () => void }> {
+    while (options.isSecond !== true && this.#known() === undefined) {
       if (signal.aborted) throw abortError(signal);
       if (this.#search === undefined) return { url: this.#registry, found: this.#beginSearch() };
       if (this.#habits.givesRanges !== false) return { url: this.#registry };

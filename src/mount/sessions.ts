@@ -101,6 +101,7 @@ const UNCOUNTED = {
   bytesFetchedByKind: NO_KINDS,
   bytesVerified: 0,
   retries: 0,
+  hedged: 0,
   errors: 0,
   passthrough: false,
   amplification: null,

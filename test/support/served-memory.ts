@@ -169,6 +169,7 @@ export function memoryStats(memory: MemoryServed, mounted: Mounted, mountpoint: 
     bytesFetchedByKind: byKind,
     bytesVerified: 0,
     retries: 0,
+    hedged: 0,
     errors: 0,
     passthrough: mounted.passthrough,
     amplification: null,

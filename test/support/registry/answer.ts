@@ -86,3 +86,19 @@ export function gzipped(answer: Answer): Answer {
   const squeezed = Readable.from(body).pipe(createGzip({ level: 1 }));
   return { status: answer.status, headers: { ...headers, "Content-Encoding": "gzip" }, body: squeezed };
 }
+
+/** An answer that stops after so many bytes of its body and never ends; undefined where not even its head comes. */
+export function stalledAnswer(answer: Answer, afterBytes: number | undefined): Answer | undefined {
+  const { body } = answer;
+  return afterBytes === undefined || body === undefined ? undefined : { ...answer, body: cutShort(body, afterBytes) };
+}
+
+async function* cutShort(body: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array> {
+  let left = bytes;
+  for await (const piece of body) {
+    yield piece.subarray(0, left);
+    left -= piece.length;
+    if (left <= 0) break;
+  }
+  await new Promise<never>(() => undefined);
+}

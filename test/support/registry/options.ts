@@ -76,6 +76,8 @@ export interface RegistryOptions {
   /** `false`: no referrers API, as before distribution-spec 1.1; clients then use the tag schema. */
   readonly referrers?: boolean;
   readonly quirks?: RegistryQuirks;
+  /** Of the answers to blob requests that carry bytes, counted from 1, each `every`th comes to nothing: nothing is sent, or only `afterBytes` of the body, and the connection stays open. */
+  readonly stall?: { readonly every: number; readonly afterBytes?: number };
   /** Most tags of one page of `tags/list`; all when absent. */
   readonly tagPage?: number;
 }
@@ -99,6 +101,8 @@ export interface RegistryCounters {
   maxConcurrent: number;
   /** Responses whose client left before the end. */
   aborted: number;
+  /** Answers that were held back by `stall`. */
+  stalled: number;
   /** Answers that sent a blob request elsewhere. */
   redirects: number;
   /** Requests that brought an `Authorization` header to the redirect's target. */
@@ -127,6 +131,7 @@ export function freshCounters(concurrent = 0): RegistryCounters {
     connections: 0,
     maxConcurrent: concurrent,
     aborted: 0,
+    stalled: 0,
     redirects: 0,
     leaks: 0,
     offences: [],

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Content } from "../content.ts";
-import { errorAnswer, type Answer } from "./answer.ts";
+import { errorAnswer, stalledAnswer, type Answer } from "./answer.ts";
 import { createGate } from "./auth.ts";
 import { freshCounters, type RegistryCounters, type RegistryOptions, type RequestRecord } from "./options.ts";
 import { offencesOf } from "./offences.ts";
@@ -63,7 +63,13 @@ export async function startRegistry(
     storageUrl: () => addressOf(storage),
   });
 
+  let blobAnswers = 0;
+  const isNextToStall = (): boolean => {
+    blobAnswers += 1;
+    return options.stall !== undefined && blobAnswers % options.stall.every === 0;
+  };
   const forget = (): void => {
+    blobAnswers = 0;
     counters = freshCounters(concurrent);
     records = [];
   };
@@ -112,13 +118,19 @@ export async function startRegistry(
     });
     const rest = (options.latencyMs ?? 0) - (performance.now() - arrived);
     if (rest > 0) await sleep(rest);
-    await send(response, answer, (bytes) => {
+    const stalling = kind === "blob" && [200, 206].includes(answer.status) && isNextToStall();
+    if (stalling) mine.stalled += 1;
+    await send(response, stalling ? stalledAnswer(answer, options.stall?.afterBytes) : answer, (bytes) => {
       mine.bytes += bytes;
       mine.kinds[kind].bytes += bytes;
     });
   };
-  const send = async (response: ServerResponse, answer: Answer, count: (bytes: number) => void): Promise<void> => {
-    if (response.destroyed) return;
+  const send = async (
+    response: ServerResponse,
+    answer: Answer | undefined,
+    count: (bytes: number) => void,
+  ): Promise<void> => {
+    if (response.destroyed || answer === undefined) return;
     response.writeHead(answer.status, answer.headers);
     if (answer.body === undefined || response.req.method === "HEAD") {
       response.end();
