@@ -7,6 +7,7 @@ import { mountObstacle } from "../test/support/processes.ts";
 import { ROOT } from "../test/support/root.ts";
 import { LATENCY_MS, openBench, RATE_BYTES, type Bench } from "./context.ts";
 import { isGate, type Scenario, type ScenarioResult } from "./scenario.ts";
+import { far } from "./scenarios/far.ts";
 import { cogOverview, cogWindow } from "./scenarios/formats.ts";
 import { httpfsColumn, httpfsFilter } from "./scenarios/httpfs.ts";
 import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts";
@@ -33,6 +34,7 @@ const SCENARIOS: readonly Scenario[] = [
   randomReads,
   randomParallel,
   sequential,
+  far,
   reread,
   parquetColumn,
   parquetFilter,

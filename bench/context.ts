@@ -19,6 +19,7 @@ import {
 } from "../test/support/processes.ts";
 import { spawnRegistry } from "../test/support/registry/spawn.ts";
 import type { RegistryHandle } from "../test/support/registry/server.ts";
+import type { RegistryOptions } from "../test/support/registry/options.ts";
 import { ROOT } from "../test/support/root.ts";
 
 /** The link that every figure is measured on (docs/BENCHMARKING.md). */
@@ -49,14 +50,14 @@ export interface Bench {
   dropPageCache(): Promise<boolean>;
   /** Runs with a total rate, and puts the link back. */
   capped<T>(totalRate: number, work: () => Promise<T>): Promise<T>;
-  /** Runs with another time before each response, and puts the link back. */
-  delayed<T>(latencyMs: number, work: () => Promise<T>): Promise<T>;
+  /** Runs over another link, and puts the usual one back. */
+  over<T>(link: RegistryOptions, work: () => Promise<T>): Promise<T>;
   /** Runs with neither latency nor pace, and puts the link back. */
   unpaced<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-const LINK = { latencyMs: LATENCY_MS, ratePerConnection: RATE_BYTES, totalRate: 0 } as const;
+const LINK = { latencyMs: LATENCY_MS, ratePerConnection: RATE_BYTES, totalRate: 0, stall: false } as const;
 
 export async function openBench(options: { readonly runs: number; readonly peers: boolean }): Promise<Bench> {
   const scratch = temporaryFolder("bench-run");
@@ -120,8 +121,8 @@ export async function openBench(options: { readonly runs: number; readonly peers
       await registry.configure({ totalRate });
       return work().finally(() => registry.configure(LINK));
     },
-    async delayed(latencyMs, work) {
-      await registry.configure({ latencyMs });
+    async over(link, work) {
+      await registry.configure(link);
       return work().finally(() => registry.configure(LINK));
     },
     async unpaced(work) {

@@ -9,6 +9,7 @@ export type { Artifact, Entry } from "./artifact/artifact.ts";
 export type { ArtifactFile } from "./artifact/artifact-file.ts";
 export type { ArtifactStats } from "./artifact/accounting.ts";
 export { createEngine, type Engine, type EngineOptions } from "./artifact/engine.ts";
+export type { FillProgress, Prefetch } from "./artifact/fill-ahead.ts";
 export type { OpenOptions } from "./artifact/open-artifact.ts";
 export type { ByteRange } from "./bytes/range.ts";
 export { memorySource, sliceSource, type Priority, type RangeSource, type ReadOptions } from "./bytes/source.ts";

@@ -56,7 +56,7 @@ async function compare(
   const checks: Check[] = [];
   const peers: PeerRow[] = [];
   for (const { latencyMs, limit } of work.trials) {
-    const pairs = await bench.delayed(latencyMs, () =>
+    const pairs = await bench.over({ latencyMs }, () =>
       repeat(bench.runs, () => pair(bench, { python, reference, sql, warm })),
     );
     if (pairs.some(({ mount, httpfs }) => mount.rows !== right || httpfs.rows !== right))

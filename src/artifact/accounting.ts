@@ -1,4 +1,5 @@
 import type { HttpMeter, RequestKind } from "../fetch/http.ts";
+import type { FillProgress } from "./fill-ahead.ts";
 
 export type ByKind = Readonly<Record<RequestKind, number>>;
 
@@ -45,6 +46,8 @@ export interface ArtifactStats {
   /** Blob bytes fetched / bytesRead; null when nothing was read, or the kernel reads a file alone. */
   readonly amplification: number | null;
   readonly cache: { readonly bytes: number; readonly limit: number };
+  /** What is fetched before it is asked for; null without `--prefetch`. */
+  readonly prefetch: FillProgress | null;
 }
 
 export interface Identity {
@@ -120,6 +123,7 @@ export class Accounting implements HttpMeter {
     rest: {
       readonly mount?: MountFacts | undefined;
       readonly cache: { readonly bytes: number; readonly limit: number };
+      readonly prefetch?: FillProgress | undefined;
     },
   ): ArtifactStats {
     const warm = rest.mount?.warm ?? { reads: 0, bytes: 0, bytesProven: 0 };
@@ -150,6 +154,7 @@ export class Accounting implements HttpMeter {
       passthrough,
       amplification: bytesRead === 0 || passthrough ? null : Number((this.#fetched.blob / bytesRead).toFixed(4)),
       cache: rest.cache,
+      prefetch: rest.prefetch ?? null,
     };
   }
 }

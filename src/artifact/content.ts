@@ -3,9 +3,10 @@ import type { ByteRange } from "../bytes/range.ts";
 import type { CacheEntry, Proof } from "../cache/cache.ts";
 import type { Digest } from "../bytes/digest.ts";
 import { RiffleError } from "../errors.ts";
+import type { FormatHint } from "../formats/formats.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ReadOutcome } from "./accounting.ts";
-import type { ContentExtents } from "./content-extents.ts";
+import type { AheadOptions, ContentExtents } from "./content-extents.ts";
 import type { ReadFrom } from "./served.ts";
 
 /** A content that is wrong once may have been cut by a proxy; one that is wrong twice is wrong. */
@@ -88,6 +89,20 @@ export class Content {
     if (from.isPlanned !== true) this.#parts.extents?.seen(range, bytes);
     // What a damaged file made us fetch again is not what was proven.
     return { bytes, outcome: { bytes: bytes.length, fromCache, proven: proven ? fromCache : 0 } };
+  }
+
+  /** Brings a part into the cache that nobody has asked for yet: counted nowhere, and after everything that is asked for. */
+  async fill(range: ByteRange, signal: AbortSignal): Promise<void> {
+    if (this.#refused !== undefined) throw this.#refused;
+    const missing = this.#parts.entry.missing(range);
+    if (missing.length === 0) return;
+    await this.#parts.source.readMany(missing, { priority: "prefetch", signal });
+    this.#parts.onChange();
+  }
+
+  /** The same for what the format of a file of this name reads first; `take` is asked before each read. */
+  async hinted(hint: FormatHint, options: AheadOptions): Promise<void> {
+    if (this.#refused === undefined) await this.#parts.extents?.readAhead(hint, options);
   }
 
   touched(range: ByteRange, handle: number): void {

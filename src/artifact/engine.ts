@@ -2,6 +2,7 @@ import { Limiter } from "../bytes/limiter.ts";
 import type { Cache } from "../cache/cache.ts";
 import { openCache } from "../cache/open-cache.ts";
 import { ByteBudget } from "../fetch/budget.ts";
+import { Demand } from "../fetch/demand.ts";
 import { SharedThreads } from "../formats/shared-threads.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -14,6 +15,8 @@ export interface Engine extends AsyncDisposable {
   readonly limiter: Limiter;
   /** Bytes being received or read ahead, all artifacts together. */
   readonly budget: ByteBudget;
+  /** Who waits for the network, all artifacts together. */
+  readonly demand: Demand;
   /** Of readers of formats, such as decoders. */
   readonly threads: SharedThreads;
   /** What the cache may hold on disk. */
@@ -51,6 +54,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     cache,
     limiter: new Limiter(REQUESTS_AT_ONCE, { reserve: DEMAND_RESERVE }),
     budget: new ByteBudget(BUDGET_BYTES),
+    demand: new Demand(),
     threads,
     cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
     close,

@@ -16,6 +16,7 @@ import { offlineRegistry, rememberingRegistry } from "../registry/remembered.ts"
 import { Accounting } from "./accounting.ts";
 import type { Artifact } from "./artifact.ts";
 import { createEngine, type Engine, type EngineOptions } from "./engine.ts";
+import type { Prefetch } from "./fill-ahead.ts";
 import { readableArtifact } from "./readable-artifact.ts";
 import type { TraceFile } from "./trace-file.ts";
 
@@ -39,6 +40,11 @@ export interface OpenOptions extends EngineOptions {
   readonly frugal?: boolean;
   /** Look into files of known formats, so that reads have their units whole. Default true. */
   readonly extents?: boolean;
+  /**
+   * What is fetched in the background before it is asked for, behind every reader: nothing, what formats say is read first
+   * (indexes), everything that the tree shows. Default `none`; nothing in any case `offline` and `frugal`.
+   */
+  readonly prefetch?: Prefetch;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly subpath?: string;
@@ -87,6 +93,7 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
       log: options.log ?? (() => undefined),
       frugal: options.frugal ?? false,
       extents: options.extents ?? true,
+      prefetch: prefetchOf(options, reference),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(trace === undefined ? {} : { trace }),
     });
@@ -108,6 +115,13 @@ async function traceOf(reference: string, options: OpenOptions): Promise<TraceFi
   });
   file.trace.write({ type: "start", version: 1, time: new Date().toISOString(), reference, pid: process.pid });
   return file;
+}
+
+function prefetchOf(options: OpenOptions, reference: Reference): Prefetch {
+  const { prefetch = "none", offline = false, frugal = false, log } = options;
+  if (prefetch === "none" || offline || reference.kind === "layout") return "none";
+  if (frugal) log?.("warn", "nothing is prefetched: --frugal fetches only what is read");
+  return frugal ? "none" : prefetch;
 }
 
 function registryOf(

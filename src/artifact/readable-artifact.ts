@@ -18,6 +18,7 @@ import { Contents } from "./contents.ts";
 import type { Engine, Log } from "./engine.ts";
 import { ContentExtents } from "./content-extents.ts";
 import { ErrorList } from "./error-list.ts";
+import { startFilling, type FillAhead, type FillTarget, type Prefetch } from "./fill-ahead.ts";
 import { ExtentTables } from "./extent-tables.ts";
 import { formatReaders } from "./format-readers.ts";
 import { LiveFiles } from "./live-files.ts";
@@ -37,6 +38,8 @@ export interface ArtifactParts {
   readonly log: Log;
   readonly frugal: boolean;
   readonly extents: boolean;
+  /** What is fetched before it is asked for. */
+  readonly prefetch: Prefetch;
   readonly timeoutMs?: number;
   readonly trace?: TraceFile;
 }
@@ -53,11 +56,12 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
   const since = new Date().toISOString();
   const totals = treeTotals(tree);
   let mounted: (() => MountFacts) | undefined;
+  let filling: FillAhead | undefined;
   const stats = (): ArtifactStats =>
     accounting.stats(
       { reference: parts.reference, digest: manifest.descriptor.digest, pid: process.pid, since },
       { files: totals.files, size: totals.size },
-      { mount: mounted?.(), cache: cacheStatus() },
+      { mount: mounted?.(), cache: cacheStatus(), prefetch: filling?.progress() },
     );
   const live = new LiveFiles({
     "stats.json": () => `${JSON.stringify(stats(), undefined, 2)}\n`,
@@ -84,7 +88,9 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     ...(parts.trace === undefined ? {} : { trace: parts.trace.trace }),
   });
   const nextHandle = handleNumbers();
+  if (parts.prefetch !== "none") filling = fillFor(parts, contents, parts.prefetch);
   const close = async (): Promise<void> => {
+    await filling?.close();
     await contents.close();
     await registry.close();
     if (parts.ownsEngine) await engine.close();
@@ -151,6 +157,7 @@ function contentFactory(
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(trace === undefined ? {} : { trace: trace.trace }),
       log: (level, message) => log(level, message),
+      onWait: () => engine.demand.begin(),
     });
     const onMismatch = (error: RiffleError): void => {
       accounting.error();
@@ -160,6 +167,29 @@ function contentFactory(
     const units = tables === undefined ? {} : { extents: new ContentExtents({ source, entry, tables }) };
     return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange, ...units });
   };
+}
+
+/** Every file of the tree once, whatever it is called, in the order of the tree. */
+function fillFor(parts: ArtifactParts, contents: Contents, mode: "hints" | "all"): FillAhead {
+  const { tree, plan, engine, log } = parts;
+  const targets = new Map<string, FillTarget>();
+  for (const row of walk(tree)) {
+    const source = plan.sources[tree.source(row)];
+    if (!isFile(tree, row) || source?.kind !== "blob") continue;
+    const range = { start: tree.offset(row), end: tree.offset(row) + tree.size(row) };
+    const { digest, mediaType } = source.descriptor;
+    const hint = { name: Buffer.from(tree.name(row)).toString(), mediaType };
+    const key = `${digest} ${range.start} ${range.end}`;
+    if (!targets.has(key)) targets.set(key, { source: tree.source(row), range, hint });
+  }
+  return startFilling({
+    mode,
+    targets: [...targets.values()],
+    contents,
+    demand: engine.demand,
+    limitBytes: async () => (await engine.cache.status()).limit,
+    log,
+  });
 }
 
 /** What files that are whole blobs are called. */

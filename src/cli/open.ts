@@ -1,4 +1,5 @@
 import type { Artifact } from "../artifact/artifact.ts";
+import type { Prefetch } from "../artifact/fill-ahead.ts";
 import type { OpenOptions } from "../artifact/open-artifact.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Credential, CredentialSource } from "../registry/credential.ts";
@@ -15,6 +16,7 @@ export interface Narrowing {
   readonly subpath?: string;
   readonly frugal?: boolean;
   readonly noCache?: boolean;
+  readonly prefetch?: Prefetch;
 }
 
 /** All that opening an artifact takes, as JSON: it can be told to a daemon. */
@@ -31,6 +33,7 @@ export interface OpenOrder {
   readonly frugal: boolean;
   readonly extents: boolean;
   readonly offline: boolean;
+  readonly prefetch: Prefetch;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly subpath?: string;
@@ -60,7 +63,7 @@ export function credentialPlacesOf({ settings, environment, places }: Context): 
 /** The settings of a command for one reference; reads the password where one is promised on stdin. */
 export async function openOrderOf(context: Context, reference: string, narrowing: Narrowing = {}): Promise<OpenOrder> {
   const { settings, environment, signal } = context;
-  const { noCache = settings.noCache, subpath, include = [], exclude = [], frugal = false } = narrowing;
+  const { noCache = settings.noCache, subpath, include = [], exclude = [], frugal = false, prefetch = "none" } = narrowing;
   const { username, caFile, platform, cacheDir, traceFile } = settings;
   const credential =
     username !== undefined && settings.passwordStdin ? { username, password: await readPassword(signal) } : undefined;
@@ -78,6 +81,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     frugal,
     extents: !settings.noExtents,
     offline: settings.offline,
+    prefetch,
     include,
     exclude,
     places: credentialPlacesOf(context),

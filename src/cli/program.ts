@@ -32,8 +32,10 @@ function notYet(what: string): RiffleError {
 }
 
 function addSettings(command: Command): Command {
-  for (const { name, kind, flags, about } of SETTINGS) {
-    const option = new Option(flags, about).helpGroup(GLOBAL_GROUP);
+  for (const { name, kind, flags, about, only } of SETTINGS) {
+    if (only?.includes(command.name()) === false) continue;
+    const option = new Option(flags, about);
+    if (only === undefined) option.helpGroup(GLOBAL_GROUP);
     if (kind === "count") option.argParser((_, before: unknown) => (typeof before === "number" ? before : 0) + 1);
     command.addOption(option);
     if (name.startsWith(NEGATION)) command.setOptionValueWithSource(name.slice(NEGATION.length), true, "default");

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { Prefetch } from "../artifact/fill-ahead.ts";
 import { RiffleError } from "../errors.ts";
 import { parseDuration, parseSize } from "./quantities.ts";
 
@@ -16,6 +17,7 @@ export interface Settings {
   readonly noCache: boolean;
   readonly noExtents: boolean;
   readonly offline: boolean;
+  readonly prefetch: Prefetch;
   readonly json: boolean;
   readonly quiet: boolean;
   /** 0: warnings and errors; 1: what riffle does, and every request; 2: the same in the log file. */
@@ -25,7 +27,7 @@ export interface Settings {
   readonly timeoutMs: number;
 }
 
-type Kind = "switch" | "text" | "path" | "size" | "duration" | "count" | "platform";
+type Kind = "switch" | "text" | "path" | "size" | "duration" | "count" | "platform" | "prefetch";
 
 interface Setting {
   /** Without the dashes; the variable and the file's key follow from it. */
@@ -33,6 +35,8 @@ interface Setting {
   readonly kind: Kind;
   readonly flags: string;
   readonly about: string;
+  /** The commands that have the flag; all, where it is absent. Variable and key are for these commands too. */
+  readonly only?: readonly string[];
 }
 
 /** In the order of the help. */
@@ -68,6 +72,13 @@ export const SETTINGS: readonly Setting[] = [
     kind: "switch",
     flags: "--offline",
     about: "ask no registry: what the cache holds, and an error at once for the rest",
+  },
+  {
+    name: "prefetch",
+    kind: "prefetch",
+    flags: "--prefetch <what>",
+    about: "fetch in the background, behind every reader: none, hints (indexes of known formats), all (default: none)",
+    only: ["mount", "run"],
   },
   { name: "json", kind: "switch", flags: "--json", about: "results, and errors, as JSON on stdout" },
   { name: "quiet", kind: "switch", flags: "-q, --quiet", about: "only errors on stderr" },
@@ -146,7 +157,16 @@ const PARSERS: Readonly<Record<Kind, (value: unknown, base: string) => unknown>>
   duration: (value) => parseDuration(parseText(value)),
   path: (value, base) => resolve(base, parseText(value)),
   platform: (value) => parsePlatform(parseText(value)),
+  prefetch: (value) => parsePrefetch(parseText(value)),
 };
+
+const PREFETCHES: readonly Prefetch[] = ["none", "hints", "all"];
+
+function parsePrefetch(text: string): Prefetch {
+  const found = PREFETCHES.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new RiffleError("usage", `not a way to prefetch: "${text.slice(0, 80)}"`, { hint: PREFETCHES.join(", ") });
+}
 
 function parsePlatform(text: string): string {
   if (/^[a-z0-9._-]{1,64}\/[a-z0-9._-]{1,64}(?:\/[a-z0-9._-]{1,64})?$/i.test(text)) return text;
@@ -247,6 +267,7 @@ export function resolveSettings(sources: SettingSources): Settings {
     noCache: get("no-cache", false),
     noExtents: get("no-extents", false),
     offline: get("offline", false),
+    prefetch: get<Prefetch>("prefetch", "none"),
     json: get("json", false),
     quiet: get("quiet", false),
     verbose: get("verbose", 0),

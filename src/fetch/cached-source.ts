@@ -38,6 +38,8 @@ export interface CachedSourceOptions {
   readonly now?: () => number;
   /** The entry holds every byte. */
   readonly onComplete?: () => void;
+  /** A read that is no prefetch must wait for the network; what this gives is called when the wait is over. */
+  readonly onWait?: () => () => void;
 }
 
 /** How a read was answered. */
@@ -167,6 +169,7 @@ class PagedSource implements CachedSource {
     const onAbort = (): void => this.#filler.abandon(read, abortError(signal));
     const onTime = (): void => this.#filler.abandon(read, lateError(this.id, wanted, timeoutMs));
     const timer = setTimeout(onTime, timeoutMs);
+    const answered = priority === "prefetch" ? undefined : this.#options.onWait?.();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       this.#filler.want(read, isForced);
@@ -174,6 +177,7 @@ class PagedSource implements CachedSource {
       options.onOutcome?.({ bytes: bytes.length, fromCache: bytes.length - read.lackedBytes });
       return bytes;
     } finally {
+      answered?.();
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     }

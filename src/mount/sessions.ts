@@ -106,6 +106,7 @@ const UNCOUNTED = {
   passthrough: false,
   amplification: null,
   cache: { bytes: 0, limit: 0 },
+  prefetch: null,
 };
 
 /** INTERFACE section 4 for every session: of one that does not answer, what is known without it, and zeros. */

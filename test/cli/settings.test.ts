@@ -51,6 +51,7 @@ const samples: Readonly<
   timeout: ["1s", "2s", "3s", "timeoutMs"],
   platform: ["linux/a", "linux/b", "linux/c", "platform"],
   username: ["a", "b", "c", "username"],
+  prefetch: ["all", "hints", "none", "prefetch"],
   verbose: [1, "2", 2, "verbose"],
 };
 
@@ -102,6 +103,7 @@ test.each([
   [(): unknown => resolve({}, { RIFFLE_PLAIN_HTTP: "perhaps" }), "RIFFLE_PLAIN_HTTP"],
   [(): unknown => resolve({ "cache-size": "much" }), "--cache-size"],
   [(): unknown => resolve({ platform: "linux" }), "--platform"],
+  [(): unknown => resolve({}, { RIFFLE_PREFETCH: "some" }), "RIFFLE_PREFETCH"],
   [(): unknown => resolve({}, {}, { cachedir: "x" }), "cachedir"],
   [(): unknown => resolve({}, {}, { json: "true" }), "json"],
   [(): unknown => resolve({}, {}, { cacheDir: "a", "cache-dir": "b" }), "cacheDir"],
@@ -146,7 +148,7 @@ test("what the schema allows is read, and what it forbids is refused", () => {
     fc.integer({ min: -2, max: 5 }),
     fc.double(),
     fc.constant(null),
-    fc.constantFrom("", "true", "x", "1G", "1.5k", "60s", "10ms", "60", "linux/amd64", "linux/arm/v7", "a/b/c/d"),
+    fc.constantFrom("", "true", "x", "1G", "1.5k", "60s", "10ms", "60", "linux/amd64", "linux/arm/v7", "a/b/c/d", "hints"),
   );
   const key = fc.constantFrom(...Object.keys(schema.properties).filter((name) => name !== "$schema"));
   fc.assert(

@@ -174,5 +174,6 @@ export function memoryStats(memory: MemoryServed, mounted: Mounted, mountpoint: 
     passthrough: mounted.passthrough,
     amplification: null,
     cache: { bytes: 0, limit: 0 },
+    prefetch: null,
   };
 }

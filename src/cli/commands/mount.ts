@@ -87,6 +87,7 @@ export async function mountOrderOf(
     include: flags.list("include"),
     exclude: flags.list("exclude"),
     frugal: flags.on("frugal"),
+    prefetch: context.settings.prefetch,
     ...(subpath !== undefined && { subpath }),
   });
   return { words, open, runtimeDir: places.runtimeDir };

@@ -24,7 +24,6 @@ export const MOUNT_FLAGS: readonly FlagSpec[] = [
     choices: ["auto", "always", "never"],
   },
   { flags: "--frugal", about: "never fetch a byte that nobody asked for: no merging over gaps, no read-ahead" },
-  { flags: "--prefetch <how>", about: "stage 3", notYet: true },
 ];
 
 /** How archives are shown; on everything that opens a tree. */

@@ -77,7 +77,7 @@ export interface RegistryOptions {
   readonly referrers?: boolean;
   readonly quirks?: RegistryQuirks;
   /** Of the answers to blob requests that carry bytes, counted from 1, each `every`th comes to nothing: nothing is sent, or only `afterBytes` of the body, and the connection stays open. */
-  readonly stall?: { readonly every: number; readonly afterBytes?: number };
+  readonly stall?: false | { readonly every: number; readonly afterBytes?: number };
   /** Most tags of one page of `tags/list`; all when absent. */
   readonly tagPage?: number;
 }

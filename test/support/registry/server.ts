@@ -63,10 +63,11 @@ export async function startRegistry(
     storageUrl: () => addressOf(storage),
   });
 
+  const stall = (): Exclude<RegistryOptions["stall"], false> => (options.stall === false ? undefined : options.stall);
   let blobAnswers = 0;
   const isNextToStall = (): boolean => {
     blobAnswers += 1;
-    return options.stall !== undefined && blobAnswers % options.stall.every === 0;
+    return stall() !== undefined && blobAnswers % (stall()?.every ?? 1) === 0;
   };
   const forget = (): void => {
     blobAnswers = 0;
@@ -120,7 +121,7 @@ export async function startRegistry(
     if (rest > 0) await sleep(rest);
     const stalling = kind === "blob" && [200, 206].includes(answer.status) && isNextToStall();
     if (stalling) mine.stalled += 1;
-    await send(response, stalling ? stalledAnswer(answer, options.stall?.afterBytes) : answer, (bytes) => {
+    await send(response, stalling ? stalledAnswer(answer, stall()?.afterBytes) : answer, (bytes) => {
       mine.bytes += bytes;
       mine.kinds[kind].bytes += bytes;
     });
