@@ -2,13 +2,16 @@
 // on one side, riffle on the other. What they pushed is read back byte for byte by `riffle cat`, `riffle pull` and
 // through a mount, and queried by DuckDB and GDAL. Prints a transcript; the last line is `N passed, N failed, N skipped`.
 //
-// oras and crane are built with Go, once, into RIFFLE_TOOLS_DIR (default ~/.cache/riffle-tools) where they are not installed.
+// Between the two also stand nginx and Distribution 3 (interop-proxies.mjs).
+//
+// oras, crane and Distribution 3 are built with Go, once, into RIFFLE_TOOLS_DIR (default ~/.cache/riffle-tools) where they are not installed.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { formatsByOthers } from "./interop-formats.mjs";
+import { behindProxies } from "./interop-proxies.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const support = `${root}dist-tools/test/support`;
@@ -50,8 +53,9 @@ function same(actual, expected, what) {
 const toolsFolder =
   process.env.RIFFLE_TOOLS_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "riffle-tools");
 
-async function program(name, source) {
-  if (hasProgram(name)) return name;
+/** `isGeneral`: of that name there may be others on the PATH. */
+async function program(name, source, { isGeneral = false } = {}) {
+  if (!isGeneral && hasProgram(name)) return name;
   const bin = join(toolsFolder, "go/bin");
   if (!existsSync(join(bin, name))) {
     if (!hasProgram("go")) throw new Error(`${name} is not installed, and there is no Go to build it with`);
@@ -62,21 +66,21 @@ async function program(name, source) {
   return join(bin, name);
 }
 
-/** docker-registry on a free port; its log names the one it got. */
-async function startRegistry(name, auth = "") {
+/** docker-registry, or another of its kind, on a free port; its log names the one it got. */
+async function startRegistry(name, more = "", binary = "docker-registry") {
   const config = join(folder.sub(name), "config.yml");
   writeFileSync(
     config,
-    `version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: ${folder.sub(`${name}/data`)}\nhttp:\n  addr: 127.0.0.1:0\n${auth}`,
+    `version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: ${folder.sub(`${name}/data`)}\nhttp:\n  addr: 127.0.0.1:0\n${more}`,
   );
-  const child = spawn("docker-registry", ["serve", config], {
+  const child = spawn(binary, ["serve", config], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
   });
   children.push(child);
   const lines = [];
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`docker-registry did not start: ${lines.join(" / ")}`)), 20_000);
+    const timer = setTimeout(() => reject(new Error(`${binary} did not start: ${lines.join(" / ")}`)), 20_000);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on("line", (line) => {
         lines.push(line);
@@ -87,7 +91,7 @@ async function startRegistry(name, auth = "") {
       });
     }
     child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`docker-registry ended with ${code}: ${lines.join(" / ")}`)));
+    child.once("exit", (code) => reject(new Error(`${binary} ended with ${code}: ${lines.join(" / ")}`)));
   });
 }
 
@@ -222,6 +226,11 @@ async function main() {
     runWell(oras, ["push", "--plain-http", `${open}/it/oras:v1`, ...names], { cwd: files, env }).then(() => ""),
   );
   await readBack("pushed by oras", `${open}/it/oras:v1`, files);
+  await behindProxies({
+    upstream: open,
+    place: "it/oras:v1",
+    ...{ files, folder, env, children, program, startRegistry, check, skip, say },
+  });
   await formatsByOthers({ reference: `${open}/it/oras:v1`, files, folder, env, toolsFolder, check, skip, say });
 
   const layout = join(folder.path, "layout");

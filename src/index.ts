@@ -4,6 +4,7 @@ import { openArtifact, type OpenOptions } from "./artifact/open-artifact.ts";
 import { mountArtifact, type ArtifactMount, type ArtifactMountOptions } from "./mount/mount-artifact.ts";
 import { parseReference } from "./oci/reference.ts";
 import type { CredentialSource } from "./registry/credential.ts";
+import { parseMirrorAddress } from "./registry/mirror.ts";
 
 export type { Artifact, Entry } from "./artifact/artifact.ts";
 export type { ArtifactFile } from "./artifact/artifact-file.ts";
@@ -48,6 +49,7 @@ export type { TreeWarning } from "./layers/names.ts";
 export type { ArtifactMount, ArtifactMountOptions } from "./mount/mount-artifact.ts";
 export type { Descriptor } from "./oci/descriptor.ts";
 export type { Credential, CredentialSource } from "./registry/credential.ts";
+export type { Mirror, MirrorCapability, MirrorReport, Mirrors } from "./registry/mirror.ts";
 export type { ImageManifest, IndexManifest, Manifest } from "./oci/manifest.ts";
 
 /** An opened artifact that can also be mounted. */
@@ -56,10 +58,8 @@ export interface OpenedArtifact extends Artifact {
   mount(directory: string, options?: ArtifactMountOptions): Promise<ArtifactMount>;
 }
 
-/** What `docker login`, `podman login` and their helpers keep for the reference's host; read when it is first asked for. */
-function dockerCredentials(text: string): CredentialSource | undefined {
-  const reference = parseReference(text);
-  if (reference.kind === "layout") return undefined;
+/** What `docker login`, `podman login` and their helpers keep for a host; read when it is first asked for. */
+function dockerCredentials(host: string, repository: string): CredentialSource {
   const { REGISTRY_AUTH_FILE: authFile, DOCKER_CONFIG: dockerConfig, XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
   return async () => {
     const { loadCredential } = await import("./registry/load-credential.ts");
@@ -69,8 +69,21 @@ function dockerCredentials(text: string): CredentialSource | undefined {
       ...(dockerConfig === undefined ? {} : { dockerConfig }),
       ...(runtimeDirectory === undefined ? {} : { runtimeDirectory }),
     };
-    return loadCredential(reference.host, places, { repository: reference.repository });
+    return loadCredential(host, places, { repository });
   };
+}
+
+/** Each host has its own: those given for the registry are not for its mirrors. */
+function withDockerCredentials(text: string, options: OpenOptions): OpenOptions {
+  const reference = parseReference(text);
+  if (reference.kind === "layout") return options;
+  const { host, repository } = reference;
+  const mirrors = (options.mirrors?.[host] ?? []).map((mirror) => {
+    const name = parseMirrorAddress(mirror.host)?.host ?? mirror.host;
+    return { ...mirror, credentials: mirror.credentials ?? dockerCredentials(name, repository) };
+  });
+  const credentials = options.credentials ?? dockerCredentials(host, repository);
+  return { ...options, credentials, ...(mirrors.length === 0 ? {} : { mirrors: { [host]: mirrors } }) };
 }
 
 /**
@@ -79,8 +92,7 @@ function dockerCredentials(text: string): CredentialSource | undefined {
  * are `options.credentials`, or those of the Docker and Podman files.
  */
 export async function open(reference: string, options: OpenOptions = {}): Promise<OpenedArtifact> {
-  const credentials = options.credentials ?? dockerCredentials(reference);
-  const artifact = await openArtifact(reference, { ...options, ...(credentials === undefined ? {} : { credentials }) });
+  const artifact = await openArtifact(reference, withDockerCredentials(reference, options));
   const mounts = new Set<ArtifactMount>();
   const mount = async (directory: string, mountOptions?: ArtifactMountOptions): Promise<ArtifactMount> => {
     const mounted = await mountArtifact(artifact, { ...mountOptions, mountpoint: directory });

@@ -1,5 +1,6 @@
 import type { Manifest } from "../oci/manifest.ts";
 import type { TreeWarning } from "../layers/names.ts";
+import type { MirrorReport } from "../registry/mirror.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { ArtifactStats, MountFacts } from "./accounting.ts";
 import type { ArtifactFile } from "./artifact-file.ts";
@@ -37,6 +38,8 @@ export interface Artifact extends FormatReaders, AsyncDisposable {
   /** Throws `not-found`, or `usage` for what is not a file. No I/O until the first read. */
   file(path: string): ArtifactFile;
   stats(): ArtifactStats;
+  /** What has become of the mirrors of its registry, in the order in which they are asked. */
+  mirrors(): readonly MirrorReport[];
   /** The errors behind failed reads, newest last. */
   errors(): string;
   /** Lets `stats()` and `.oci/stats.json` show what a mount of this artifact adds. */

@@ -22,6 +22,8 @@ export interface ContentParts {
   readonly mismatches: Mismatches;
   /** Absent where files are not looked into. */
   readonly extents?: ContentExtents;
+  /** Leaves whoever gave wrong bytes; true when others are asked from then on, whose bytes may be right. */
+  readonly distrust?: () => boolean;
   /** A wrong blob, told once for each time. */
   readonly onMismatch: (error: RiffleError) => void;
   /** The slot or the proof may have changed. */
@@ -146,7 +148,8 @@ export class Content {
   }
 
   #mismatch(): void {
-    this.#parts.mismatches.set(this.descriptor.digest, this.#times + 1);
+    const hasOthers = this.#parts.distrust?.() === true;
+    if (!hasOthers) this.#parts.mismatches.set(this.descriptor.digest, this.#times + 1);
     const error = this.#wrong();
     if (this.#times >= MISMATCHES_UNTIL_REFUSED) this.#refused = error;
     this.#parts.onMismatch(error);

@@ -73,6 +73,7 @@ class Filling implements FillAhead {
   #state: FillProgress["state"] = "running";
   #bytes = 0;
   #failures = 0;
+  #isFull = false;
   #hasTold = false;
 
   constructor(options: FillOptions) {
@@ -109,7 +110,8 @@ class Filling implements FillAhead {
       this.#with(target, (content, signal) => content.hinted(target.hint, { take: takeHint, signal })),
     );
     if (mode === "all") await this.#each(this.#parts(room), (part) => this.#bring(part));
-    if (this.#state === "running") this.#state = "done";
+    if (this.#isFull) this.#stop("full");
+    else if (this.#state === "running") this.#state = "done";
   }
 
   /** What is to be brought, in the order of the tree, until the room is used up. */
@@ -119,7 +121,8 @@ class Filling implements FillAhead {
       for (const range of splitRange(target.range, PART_BYTES)) {
         if (this.#failed.has(target)) break;
         taken += rangeLength(range);
-        if (taken > room) return this.#stop("full");
+        this.#isFull = taken > room;
+        if (this.#isFull) return;
         yield { target, range };
       }
     }

@@ -9,7 +9,10 @@ import type { ImageManifest, IndexManifest, Manifest } from "../oci/manifest.ts"
 import { buildPlannedTree, planTree, type IndexEntry, type TreePlan } from "../layers/plain-layers.ts";
 import { filterTree } from "../layers/tree-filter.ts";
 import { openTree } from "../layers/tree-table.ts";
-import { openRegistry } from "../registry/open-registry.ts";
+import type { Mirrors } from "../registry/mirror.ts";
+import type { MirroredRegistry } from "../registry/mirrored-registry.ts";
+import { openMirrored } from "../registry/open-mirrored.ts";
+import { openRegistry, type RegistryOptions } from "../registry/open-registry.ts";
 import type { Credential, CredentialSource } from "../registry/credential.ts";
 import type { Registry } from "../registry/registry.ts";
 import { offlineRegistry, rememberingRegistry } from "../registry/remembered.ts";
@@ -30,6 +33,8 @@ export interface OpenOptions extends EngineOptions {
   readonly caFile?: string;
   /** Given, or asked for, at the registry's first challenge; anonymous without them. */
   readonly credentials?: Credential | CredentialSource;
+  /** Hosts that are asked before the reference's own, by that host. */
+  readonly mirrors?: Mirrors;
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   readonly proxies?: Readonly<Record<string, string | undefined>>;
   /** Bounds every wait. Default 60 s. */
@@ -72,7 +77,7 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
   const accounting = new Accounting();
   const documents = options.cacheDir === undefined ? undefined : openDocuments(options.cacheDir);
   const trace = await traceOf(text, options);
-  const registry = registryOf(reference, options, { accounting, documents, trace });
+  const { registry, mirrors } = registryOf(reference, options, { accounting, documents, trace });
   let engine: Engine | undefined;
   try {
     const resolved = await registry.resolve(reference, waiting(options));
@@ -87,6 +92,7 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
       plan,
       tree: openTree(viewOf(buildPlannedTree(plan), options)),
       registry,
+      ...(mirrors === undefined ? {} : { mirrors }),
       engine,
       ownsEngine: options.engine === undefined,
       accounting,
@@ -132,12 +138,18 @@ function registryOf(
     readonly documents: Documents | undefined;
     readonly trace: TraceFile | undefined;
   },
-): Registry {
+): { readonly registry: Registry; readonly mirrors?: MirroredRegistry } {
   const { accounting, documents, trace } = parts;
-  if (reference.kind === "layout") return openRegistry(reference);
-  if (options.offline === true) return offlineRegistry(reference, documents);
-  const registry = openRegistry(reference, registryOptions(options, accounting, trace));
-  return documents === undefined ? registry : rememberingRegistry(registry, documents);
+  if (reference.kind === "layout") return { registry: openRegistry(reference) };
+  if (options.offline === true) return { registry: offlineRegistry(reference, documents) };
+  const mirrors = options.mirrors?.[reference.host] ?? [];
+  const how = registryOptions(options, accounting, trace);
+  const mirrored = mirrors.length === 0 ? undefined : openMirrored(reference, mirrors, how);
+  const registry = mirrored?.registry ?? openRegistry(reference, how);
+  return {
+    registry: documents === undefined ? registry : rememberingRegistry(registry, documents),
+    ...(mirrored === undefined ? {} : { mirrors: mirrored }),
+  };
 }
 
 /** The manifest behind a descriptor; of an index with platforms the entry for `platform`, through indexes of indexes. */
@@ -169,7 +181,7 @@ function registryOptions(
   options: OpenOptions,
   accounting: Accounting,
   trace: TraceFile | undefined,
-): Parameters<typeof openRegistry>[1] {
+): RegistryOptions {
   const { plainHttp, insecure, caFile, proxies, credentials, timeoutMs, log } = options;
   return {
     meter: accounting,

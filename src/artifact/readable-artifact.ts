@@ -9,6 +9,7 @@ import { isDirectory, isFile, pathOf, resolvePath, treeTotals, walk } from "../l
 import { S_IFLNK, type Row, type TreeTable } from "../layers/tree.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Manifest } from "../oci/manifest.ts";
+import type { MirroredRegistry } from "../registry/mirrored-registry.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Accounting, ArtifactStats, MountFacts } from "./accounting.ts";
 import { artifactFile, type ArtifactFile } from "./artifact-file.ts";
@@ -32,6 +33,8 @@ export interface ArtifactParts {
   readonly plan: TreePlan;
   readonly tree: TreeTable;
   readonly registry: Registry;
+  /** What `registry` asks before the registry itself. */
+  readonly mirrors?: Pick<MirroredRegistry, "reports" | "distrust">;
   readonly engine: Engine;
   readonly ownsEngine: boolean;
   readonly accounting: Accounting;
@@ -116,6 +119,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     },
     ...formatReaders({ reference: parts.reference, tree, plan, served, cost, nextHandle, threads: engine.threads }),
     stats,
+    mirrors: () => parts.mirrors?.reports() ?? [],
     errors: () => errors.text(),
     mounted: (facts) => {
       mounted = facts;
@@ -165,7 +169,9 @@ function contentFactory(
       log("error", error.message);
     };
     const units = tables === undefined ? {} : { extents: new ContentExtents({ source, entry, tables }) };
-    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange, ...units });
+    const { mirrors } = parts;
+    const others = mirrors === undefined ? {} : { distrust: () => mirrors.distrust(descriptor.digest) };
+    return new Content({ descriptor, entry, source, mismatches, onMismatch, onChange, ...units, ...others });
   };
 }
 

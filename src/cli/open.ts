@@ -4,10 +4,13 @@ import type { OpenOptions } from "../artifact/open-artifact.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Credential, CredentialSource } from "../registry/credential.ts";
 import type { CredentialPlaces } from "../registry/load-credential.ts";
+import { parseMirrorAddress, type Mirror } from "../registry/mirror.ts";
 import type { RegistryOptions } from "../registry/open-registry.ts";
 import type { Context } from "./command.ts";
 import { readPassword } from "./credentials-input.ts";
 import type { Log } from "./log.ts";
+import type { MirrorSetting } from "./mirror-settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** What a command adds to the settings. */
 export interface Narrowing {
@@ -34,6 +37,8 @@ export interface OpenOrder {
   readonly extents: boolean;
   readonly offline: boolean;
   readonly prefetch: Prefetch;
+  /** Of the reference's registry. */
+  readonly mirrors: readonly MirrorSetting[];
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly subpath?: string;
@@ -82,6 +87,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     extents: !settings.noExtents,
     offline: settings.offline,
     prefetch,
+    mirrors: mirrorsOf(reference, settings),
     include,
     exclude,
     places: credentialPlacesOf(context),
@@ -106,10 +112,34 @@ export function credentialSourceOf(order: OpenOrder, reference: Reference, log: 
   };
 }
 
+function mirrorsOf(text: string, settings: Settings): readonly MirrorSetting[] {
+  const reference = parseReference(text);
+  return reference.kind === "layout" ? [] : (settings.mirrors[reference.host] ?? []);
+}
+
+/** With the credentials that are kept for each: those of the registry, and of `--username`, are not for its mirrors. */
+function withCredentials({ mirrors, places }: OpenOrder, repository: string, log: Log): readonly Mirror[] {
+  return mirrors.map((mirror) => {
+    const host = parseMirrorAddress(mirror.host)?.host ?? mirror.host;
+    const credentials: CredentialSource = async () => {
+      const { loadCredential } = await import("../registry/load-credential.ts");
+      return loadCredential(host, places, { repository, warn: (message) => log("warn", message) });
+    };
+    return { ...mirror, credentials };
+  });
+}
+
 export function openOptionsOf(order: OpenOrder, log: Log): OpenOptions {
-  const { reference, credential: _, places: __, ...rest } = order;
-  const credentials = credentialSourceOf(order, parseReference(reference), log);
-  return { ...rest, log, ...(credentials !== undefined && { credentials }) };
+  const { reference: text, credential: _, places: __, mirrors, ...rest } = order;
+  const reference = parseReference(text);
+  const credentials = credentialSourceOf(order, reference, log);
+  return {
+    ...rest,
+    log,
+    ...(credentials !== undefined && { credentials }),
+    ...(reference.kind === "registry" &&
+      mirrors.length > 0 && { mirrors: { [reference.host]: withCredentials(order, reference.repository, log) } }),
+  };
 }
 
 /** The same for those who ask a registry directly. No wait of its own is longer than the bound on all of them. */

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Prefetch } from "../artifact/fill-ahead.ts";
 import { RiffleError } from "../errors.ts";
+import { parseMirrors, type MirrorSettings } from "./mirror-settings.ts";
 import { parseDuration, parseSize } from "./quantities.ts";
 
 /** INTERFACE section 2, "Global flags", after flag, variable, file and default were weighed. */
@@ -25,6 +26,8 @@ export interface Settings {
   readonly logFile: string | undefined;
   readonly traceFile: string | undefined;
   readonly timeoutMs: number;
+  /** Of the configuration file alone. */
+  readonly mirrors: MirrorSettings;
 }
 
 type Kind = "switch" | "text" | "path" | "size" | "duration" | "count" | "platform" | "prefetch";
@@ -193,6 +196,8 @@ export interface FileSettings {
 
 /** For editors; no setting. */
 const SCHEMA_KEY = "$schema";
+/** A setting that no flag could say. */
+export const MIRRORS_KEY = "mirrors";
 
 /** Checks every key and value of a configuration document. Throws `usage` naming the key. */
 export function parseFileSettings(document: unknown, path: string): FileSettings {
@@ -202,10 +207,17 @@ export function parseFileSettings(document: unknown, path: string): FileSettings
   const base = resolve(path, "..");
   for (const [key, value] of Object.entries(document)) {
     if (key === SCHEMA_KEY) continue;
+    if (key === MIRRORS_KEY) {
+      values.set(
+        key,
+        named(`${path}: ${key}`, () => parseMirrors(value, base)),
+      );
+      continue;
+    }
     const setting = SETTINGS.find(({ name }) => name === key || keyOf(name) === key);
     if (setting === undefined) {
       throw new RiffleError("usage", `${path}: unknown key "${key.slice(0, 80)}"`, {
-        hint: `known keys: ${SETTINGS.map(({ name }) => keyOf(name)).join(", ")}`,
+        hint: `known keys: ${[...SETTINGS.map(({ name }) => keyOf(name)), MIRRORS_KEY].join(", ")}`,
       });
     }
     if (values.has(setting.name)) throw new RiffleError("usage", `${path}: "${keyOf(setting.name)}" is given twice`);
@@ -274,5 +286,7 @@ export function resolveSettings(sources: SettingSources): Settings {
     logFile: get<string | undefined>("log-file", undefined),
     traceFile: get<string | undefined>("trace", undefined),
     timeoutMs: get("timeout", DEFAULT_TIMEOUT_MS),
+    // The key alone gives it: `parseMirrors` made it.
+    mirrors: (sources.file?.values.get(MIRRORS_KEY) ?? {}) as MirrorSettings,
   };
 }

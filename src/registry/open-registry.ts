@@ -21,6 +21,8 @@ export interface RegistryOptions extends EndpointOptions, RetryOptions {
   readonly log?: FetchLog;
   readonly firstByteTimeoutMs?: number;
   readonly stallTimeoutMs?: number;
+  /** Of a mirror: the registry that is meant, sent as `?ns=`. */
+  readonly namespace?: string;
 }
 
 /** The pieces that speak to one host on behalf of one scope. */

@@ -22,6 +22,8 @@ export interface RemoteRegistryOptions extends RegistryHttpOptions {
   readonly log?: FetchLog;
   readonly firstByteTimeoutMs?: number;
   readonly stallTimeoutMs?: number;
+  /** Of a mirror: the registry that is meant, sent as `?ns=` with manifests and blobs. */
+  readonly namespace?: string;
   /** Called by `close`. */
   readonly onClose?: () => Promise<void>;
 }
@@ -110,13 +112,18 @@ export class RemoteRegistry implements Registry {
     if (data !== undefined) return dataSource(digest, data);
     return deferredSource({ id: digest, size }, async (signal) => {
       const base = await this.#options.endpoint.base(signal);
-      const url = new URL(`v2/${this.#name.repository}/blobs/${digest}`, base);
+      const url = new URL(`v2/${this.#name.repository}/blobs/${digest}${this.#query}`, base);
       return blobSource({ ...this.#options, url, id: digest, size, habits: this.#habits });
     });
   }
 
   async close(): Promise<void> {
     await this.#options.onClose?.();
+  }
+
+  get #query(): string {
+    const { namespace } = this.#options;
+    return namespace === undefined ? "" : `?ns=${encodeURIComponent(namespace)}`;
   }
 
   get #repository(): string {
@@ -159,7 +166,7 @@ export class RemoteRegistry implements Registry {
     const name = `${this.#name.repository}${isDigest(version) ? "@" : ":"}${version}`;
     const answer = await askRegistry(
       {
-        path: `v2/${this.#name.repository}/manifests/${encodeURIComponent(version).replace("%3A", ":")}`,
+        path: `v2/${this.#name.repository}/manifests/${encodeURIComponent(version).replace("%3A", ":")}${this.#query}`,
         kind: "manifest",
         accept: ACCEPT,
         what: `the manifest of ${name}`,

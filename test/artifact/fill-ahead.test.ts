@@ -77,14 +77,15 @@ describe("all", () => {
     await registry.configure({ stall: { every: 1 } });
     await using artifact = await opened({ prefetch: "all", include: ["big.bin"] });
     const stalled = async (): Promise<number> => (await registry.counters()).stalled;
-    await expect.poll(stalled, { timeout: 10_000, interval: 10 }).toBe(4);
+    // Four parts at once, which lie beside each other: two requests.
+    await expect.poll(stalled, { timeout: 10_000, interval: 10 }).toBe(2);
     await registry.configure({ stall: false });
     const range = { start: 20 * MIB, end: 20 * MIB + 5000 };
     const bytes = await artifact.file("big.bin").bytes(range);
     expect(Buffer.compare(bytes, big.subarray(range.start, range.end))).toBe(0);
-    // Four stalled ones, and the reader's.
-    expect((await blobs()).requests).toBe(5);
-    await expect.poll(async () => (await registry.counters()).aborted, { timeout: 10_000, interval: 10 }).toBe(4);
+    // Two stalled ones, and the reader's.
+    expect((await blobs()).requests).toBe(3);
+    await expect.poll(async () => (await registry.counters()).aborted, { timeout: 10_000, interval: 10 }).toBe(2);
     await ended(artifact);
     expect([state(artifact), artifact.stats().hedged, logged]).toEqual(["done", 0, []]);
     expect((await blobs()).bytes).toBe(big.length);
@@ -102,8 +103,9 @@ describe("all", () => {
     expect(Buffer.compare(bytes, big.subarray(range.start, range.end))).toBe(0);
     // The first part came by the request that was under way.
     const asked = (await registry.records()).filter(({ kind }) => kind === "blob").map(({ range: header }) => header);
-    expect(asked.slice(0, 4)).toContain(`bytes=0-${PART - 1}`);
-    expect(asked.filter((header) => header?.startsWith("bytes=0-") === true)).toHaveLength(1);
+    const places = asked.map((header) => /^bytes=(\d+)-(\d+)$/.exec(header ?? "")?.slice(1).map(Number) ?? []);
+    const theirs = places.filter(([from = 0, to = 0]) => from < range.end && to >= range.start);
+    expect(theirs).toEqual([[0, 2 * PART - 1]]);
   });
 
   test("stops at what the cache keeps, with one word", async () => {

@@ -3,6 +3,7 @@ import type { Context } from "../command.ts";
 import { asRiffleError, hintOf } from "../exit.ts";
 import { documentsOf, layersOf } from "../manifests.ts";
 import { parseReference } from "../../oci/reference.ts";
+import type { MirrorReport } from "../../registry/mirror.ts";
 import { openOrdered, openOrderOf } from "../open.ts";
 import { registryFacts, type RegistryFacts } from "./abilities.ts";
 import { fail, ok, warn, type Check } from "./check.ts";
@@ -86,6 +87,12 @@ function abilityChecks(facts: RegistryFacts): readonly Check[] {
   ];
 }
 
+function mirrorCheck({ host, state, message }: MirrorReport): Check {
+  if (state === "answered") return ok("mirror", `${host} answers before the registry`);
+  if (state === "unused") return ok("mirror", `${host} was not asked`);
+  return warn("mirror", `${host} is passed over: ${message ?? state}`, "the next one, or the registry, is asked");
+}
+
 /** Reaches for the artifact as a mount would. Throws `usage` and `aborted`; all else is a check that failed. */
 export async function registryChecks(context: Context, reference: string): Promise<RegistryChecks> {
   try {
@@ -93,7 +100,7 @@ export async function registryChecks(context: Context, reference: string): Promi
     const order = await openOrderOf(context, reference, { noCache: true });
     await using artifact = await openOrdered(order, context);
     const layers = [...layersOf(await documentsOf(artifact)).values()];
-    const checks: Check[] = [ok("artifact", artifact.reference)];
+    const checks: Check[] = [ok("artifact", artifact.reference), ...artifact.mirrors().map(mirrorCheck)];
     const { facts, failure } = await registryFacts(order, { artifact, layers, context, thorough: true });
     if (facts !== undefined) checks.push(...abilityChecks(facts));
     if (failure !== undefined) checks.push(warn("registry", failure.message, hintOf(failure)));

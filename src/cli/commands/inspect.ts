@@ -4,6 +4,7 @@ import type { Annotations, Descriptor } from "../../oci/descriptor.ts";
 import type { ImageManifest } from "../../oci/manifest.ts";
 import { referrersOf, registryFacts, type RegistryFacts } from "../checks/abilities.ts";
 import { parseReference } from "../../oci/reference.ts";
+import type { MirrorReport } from "../../registry/mirror.ts";
 import type { Context, Run } from "../command.ts";
 import { oneLine } from "../exit.ts";
 import { formatOf } from "../format-names.ts";
@@ -39,6 +40,8 @@ interface Inspection {
   readonly referrers: readonly { readonly artifactType: string; readonly digest: string; readonly size: number }[];
   /** Null where it could not be asked. */
   readonly registry: RegistryFacts | null;
+  /** What was asked before the registry, and what came of it. */
+  readonly mirrors: readonly MirrorReport[];
   readonly warnings: readonly TreeWarning[];
   /** The document itself. */
   readonly manifest: unknown;
@@ -108,6 +111,7 @@ async function inspect(artifact: Artifact, order: OpenOrder, context: Context): 
       size,
     })),
     registry: facts ?? null,
+    mirrors: artifact.mirrors(),
     warnings: artifact.warnings,
     // Parsed once already when the manifest was checked.
     manifest: JSON.parse(new TextDecoder().decode(top.bytes)) as unknown,
@@ -174,6 +178,10 @@ export function inspectionText(found: Inspection): readonly string[] {
       found.referrers.map(({ artifactType, size, digest }) => `${artifactType}  ${formatBytes(size)}  ${digest}`),
     ),
     ...section("registry", registryLines(registry)),
+    ...section(
+      "mirrors",
+      found.mirrors.map(({ host, state, message }) => `${host}: ${state}${message === undefined ? "" : ` (${message})`}`),
+    ),
     ...section("warnings", found.warnings.map(warningText)),
   ].map(oneLineKeepingIndent);
 }

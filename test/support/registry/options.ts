@@ -121,6 +121,9 @@ export interface RequestRecord {
   readonly kind: RequestKind;
   readonly status: number;
   readonly range?: string;
+  /** The registry that a mirror is asked for (`?ns=`). */
+  readonly ns?: string;
+  readonly authorization?: string;
 }
 
 export function freshCounters(concurrent = 0): RegistryCounters {

@@ -108,7 +108,8 @@ export async function startRegistry(
           : await routes.registry(request, url);
     mine.statuses[answer.status] = (mine.statuses[answer.status] ?? 0) + 1;
     if ([302, 303, 307].includes(answer.status)) mine.redirects += 1;
-    const { range } = request.headers;
+    const { range, authorization } = request.headers;
+    const ns = url.searchParams.get("ns");
     if (kept.length >= KEPT_RECORDS) kept.shift();
     kept.push({
       method: request.method ?? "",
@@ -116,6 +117,8 @@ export async function startRegistry(
       kind,
       status: answer.status,
       ...(range === undefined ? {} : { range }),
+      ...(ns === null ? {} : { ns }),
+      ...(authorization === undefined ? {} : { authorization }),
     });
     const rest = (options.latencyMs ?? 0) - (performance.now() - arrived);
     if (rest > 0) await sleep(rest);
