@@ -22,13 +22,14 @@ beforeEach(async () => {
   folder = temporaryFolder("fill-ahead");
   logged = [];
   const file = (title: string, bytes: Uint8Array) => ({ title, content: { kind: "bytes", bytes } as const });
+  const made = { kind: "noise", seed: 61, size: big.length } as const;
   ({ reference } = await putArtifact(
     registry,
     { repository: "artifact/fill", tag: "v1" },
     {
       files: [
-        file("big.bin", big),
-        file("same.bin", big),
+        { title: "big.bin", content: made },
+        { title: "same.bin", content: made },
         file("table.parquet", small),
         file("scene.tif", small.slice(1)),
         file("left.txt", small.slice(2)),
