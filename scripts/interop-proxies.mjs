@@ -37,7 +37,9 @@ const FLAVOURS = {
 };
 
 function configuration(at, { port, upstream, main = "", http = "", blobs }) {
-  return `daemon off; pid ${at}/pid; error_log stderr crit; worker_processes 1; ${main}
+  // Its own user could not look into our folder.
+  const user = process.getuid() === 0 ? "user root root;" : "";
+  return `daemon off; pid ${at}/pid; error_log stderr crit; worker_processes 1; ${user} ${main}
 events { worker_connections 256; }
 http {
   access_log ${at}/access.log;
@@ -83,7 +85,10 @@ async function sameTree(reference, { at, files, env, meanwhile }) {
   const over = new AbortController();
   const beside = meanwhile?.(over.signal);
   try {
-    await runWell("diff", ["-r", files, at]);
+    await runWell("diff", ["-r", files, at]).catch((error) => {
+      const why = readFileSync(join(at, ".oci/errors"), "utf8").trim().split("\n").at(-1);
+      throw new Error(`${error.message.split("\n").at(-1)} / ${why}`);
+    });
     const { requests, bytesFetched } = mounted.stats();
     const { retries, errors } = mounted.stats();
     if (errors > 0) throw new Error(`${errors} reads failed`);

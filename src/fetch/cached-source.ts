@@ -113,8 +113,11 @@ class PagedSource implements CachedSource {
       now: options.now ?? ((): number => performance.now()),
       advise: (read) => this.#advise(read.range, read.handle),
       advised: () => this.#setMarks(),
-      ...(log === undefined ? {} : { log }),
       ...(trace === undefined ? {} : { trace }),
+      guessFailed: (range, handle) => {
+        log?.("debug", "a prefetch failed", { digest: source.id });
+        if (handle !== undefined) this.#handles.get(handle)?.lost(range);
+      },
     });
     if (options.onComplete !== undefined) entry.onComplete(options.onComplete);
   }

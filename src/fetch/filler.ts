@@ -10,7 +10,6 @@ import { coverageOf, waitFor, type Need } from "./coverage.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Flight, type Block, type FlightEvents, type Segment } from "./flight.ts";
 import { Landing, takeBlock } from "./landing.ts";
-import type { FetchLog } from "./log.ts";
 import type { PendingRead } from "./pending-read.ts";
 import { joinedParts, planParts, type PlannedPart, type WantedRange } from "./planner.ts";
 import { MAX_UNIT_BYTES } from "./extent-follower.ts";
@@ -27,8 +26,9 @@ export interface FillerOptions {
   readonly cost: CostModel;
   readonly isFrugal: boolean;
   readonly now: () => number;
-  readonly log?: FetchLog;
   readonly trace?: Trace;
+  /** What was guessed for an open file did not come. */
+  readonly guessFailed: (range: ByteRange, handle: number | undefined) => void;
   /** Asked once for each read that is planned. */
   readonly advise: (read: PendingRead) => Advice | undefined;
   /** Advice was followed: streams have moved. */
@@ -283,11 +283,11 @@ export class Filler {
   }
 
   #ended(flight: Flight, error: unknown): void {
-    const { isSpeculative } = flight.options;
+    const { isSpeculative, handle } = flight.options;
     if (this.#dispatcher.flights().length === 0) this.#pool.clear();
     if (error === undefined && !flight.isWhole && flight.range.start > 0) this.#dispatcher.isRangeless = false;
     if (error !== undefined && isSpeculative && !flight.controller.signal.aborted) {
-      this.#options.log?.("debug", "a prefetch failed", { digest: this.#options.source.id });
+      this.#options.guessFailed(flight.range, handle);
     }
     for (const segment of flight.segments) {
       flight.detach(segment);

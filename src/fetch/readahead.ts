@@ -41,6 +41,8 @@ const LONG_RUN_BYTES = 4 * 1024 * 1024;
 const PROOF_READS = 12;
 /** A first read of a file that is this large comes from a program that copies: it need not prove itself twice. */
 const COPY_READ_BYTES = 1024 * 1024;
+/** The window after a loss: it grows again with what is read, as it did at first. */
+const LOST_WINDOW_BYTES = 1024 * 1024;
 /** So much in one run is a copy, wherever it began. */
 const COPY_BYTES = 32 * 1024 * 1024;
 
@@ -79,6 +81,15 @@ export class ReadAhead {
   /** What is coming for the stream of an advice: up to `end`. */
   granted(advice: RunAdvice, end: number): void {
     advice.stream.horizon = Math.max(advice.stream.horizon, end);
+  }
+
+  /** What was granted of a range did not come: it is asked for anew, and not left to reads of the program's own size. */
+  lost(range: ByteRange): void {
+    for (const stream of this.#streams) {
+      if (range.start < stream.start || range.start >= stream.horizon) continue;
+      stream.horizon = Math.max(stream.next, range.start);
+      stream.consumed = Math.min(stream.consumed, LOST_WINDOW_BYTES);
+    }
   }
 
   /** Offsets at which a reader that is served elsewhere should be heard of again, most recent stream first. */

@@ -71,10 +71,11 @@ describe("a mirror", () => {
 describe("the next is asked", () => {
   test("where a mirror does not have it, once for each thing", async () => {
     await using opened = await openWith(of(mirror, second));
+    await opened.file("a.bin").bytes({ start: 0, end: 10 });
     expect(await readAll(opened)).toBe(true);
-    // The manifest and the blob; of the blob, too, one request and no more.
-    expect([await requests(mirror), await requests(second)]).toEqual([2, 2]);
-    expect((await mirror.counters()).statuses).toEqual({ 404: 2 });
+    // The tag, the manifest that it turned out to be, and the blob.
+    expect([await requests(mirror), await requests(second)]).toEqual([3, 3]);
+    expect((await mirror.counters()).statuses).toEqual({ 404: 3 });
     expect(opened.mirrors().map(({ state }) => state)).toEqual(["failed", "failed"]);
   });
 

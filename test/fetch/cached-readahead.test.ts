@@ -112,6 +112,24 @@ test("a reader that is served elsewhere is followed by its marks", async () => {
   expect(entry.marks).toEqual([]);
 });
 
+test("what was read ahead and did not come is read ahead again", async () => {
+  let refused = 0;
+  const { cached, asked } = await cachedBench({
+    handle: (seen) => {
+      if (rangeLength(seen.range) < 256 * KIB || refused === 2) return seen.serve();
+      refused += 1;
+      raw(seen, 400, {});
+    },
+  });
+  for (let start = 0; start < 4 * MIB; start += 4 * KIB) {
+    const range = of(start, 4 * KIB);
+    expectBytes(await cached.read(range, { handle: 1 }), range);
+  }
+  expect(refused).toBe(2);
+  // A thousand reads: those before the stream runs, and a few until each loss is known.
+  expect(asked().length).toBeLessThan(150);
+});
+
 test("closing the file drops what was only guessed for it", async () => {
   const { cached, server, budget } = await cachedBench({
     handle: (seen) => (rangeLength(seen.range) <= 128 * KIB ? seen.serve() : undefined),
