@@ -2,9 +2,9 @@ import { homedir } from "node:os";
 import type { Artifact } from "./artifact/artifact.ts";
 import { openArtifact, type OpenOptions } from "./artifact/open-artifact.ts";
 import { mountArtifact, type ArtifactMount, type ArtifactMountOptions } from "./mount/mount-artifact.ts";
+import { parseMirrorAddress } from "./oci/mirror-address.ts";
 import { parseReference } from "./oci/reference.ts";
 import type { CredentialSource } from "./registry/credential.ts";
-import { parseMirrorAddress } from "./registry/mirror.ts";
 
 export type { Artifact, Entry } from "./artifact/artifact.ts";
 export type { ArtifactFile } from "./artifact/artifact-file.ts";

@@ -17,7 +17,10 @@ interface Sample {
 }
 
 /** The file from start to end over the far link; its bytes are checked from the cache afterwards. */
-async function readFar(bench: Bench, stall: false | { readonly every: number; readonly afterBytes?: number }): Promise<Sample> {
+async function readFar(
+  bench: Bench,
+  stall: false | { readonly every: number; readonly afterBytes?: number },
+): Promise<Sample> {
   const { reference } = await bench.store("raw", () => rawArtifact(bench));
   const mounted = await bench.mount(reference);
   return bench.over({ ...LINK, stall }, async () => {
@@ -48,7 +51,12 @@ export const far: Scenario = {
       checks: [
         atLeast("count", { what: "answers that stalled in each run", value: met, limit: 1 }),
         atMost("count", { what: "blob requests", value: blob("requests"), limit: MOST_REQUESTS }),
-        atMost("count", { what: "blob bytes to the file's size", value: blob("bytes") / RAW_BYTES, limit: 1.05, unit: "x" }),
+        atMost("count", {
+          what: "blob bytes to the file's size",
+          value: blob("bytes") / RAW_BYTES,
+          limit: 1.05,
+          unit: "x",
+        }),
         atLeast("ratio", {
           what: "rate to the link's, with stalls",
           value: share(median(ofStalled.map(({ ms }) => ms))),

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { RiffleError } from "../errors.ts";
+import { parseMirrorAddress } from "../oci/mirror-address.ts";
 import { parseReference } from "../oci/reference.ts";
-import { parseMirrorAddress, type Mirror, type MirrorCapability } from "../registry/mirror.ts";
+import type { Mirror, MirrorCapability } from "../registry/mirror.ts";
 
 /** A mirror of the configuration file; its credentials are where all credentials are. */
 export type MirrorSetting = Omit<Mirror, "credentials">;
@@ -27,12 +28,14 @@ export function parseMirrors(value: unknown, base: string): MirrorSettings {
 function parseMirror(value: unknown, where: string, base: string): MirrorSetting {
   if (!isRecord(value)) throw wrong(`${where}: an object is wanted`);
   const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined) throw wrong(`${where}: unknown key "${unknown.slice(0, 80)}"`, `known: ${KEYS.join(", ")}`);
+  if (unknown !== undefined)
+    throw wrong(`${where}: unknown key "${unknown.slice(0, 80)}"`, `known: ${KEYS.join(", ")}`);
   const { host, caFile } = value;
   if (typeof host !== "string" || parseMirrorAddress(host) === undefined) {
     throw wrong(`${where}: "host" is no address`, "https://HOST[:PORT], http://HOST[:PORT] or HOST[:PORT]");
   }
-  if (caFile !== undefined && (typeof caFile !== "string" || caFile === "")) throw wrong(`${where}: "caFile" is no path`);
+  if (caFile !== undefined && (typeof caFile !== "string" || caFile === ""))
+    throw wrong(`${where}: "caFile" is no path`);
   const ns = parseSwitch(value, "ns", where);
   const insecure = parseSwitch(value, "insecure", where);
   const capabilities = parseCapabilities(value["capabilities"], where);

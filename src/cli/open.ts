@@ -1,10 +1,11 @@
 import type { Artifact } from "../artifact/artifact.ts";
 import type { Prefetch } from "../artifact/fill-ahead.ts";
 import type { OpenOptions } from "../artifact/open-artifact.ts";
+import { parseMirrorAddress } from "../oci/mirror-address.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Credential, CredentialSource } from "../registry/credential.ts";
 import type { CredentialPlaces } from "../registry/load-credential.ts";
-import { parseMirrorAddress, type Mirror } from "../registry/mirror.ts";
+import type { Mirror } from "../registry/mirror.ts";
 import type { RegistryOptions } from "../registry/open-registry.ts";
 import type { Context } from "./command.ts";
 import { readPassword } from "./credentials-input.ts";
@@ -68,7 +69,14 @@ export function credentialPlacesOf({ settings, environment, places }: Context): 
 /** The settings of a command for one reference; reads the password where one is promised on stdin. */
 export async function openOrderOf(context: Context, reference: string, narrowing: Narrowing = {}): Promise<OpenOrder> {
   const { settings, environment, signal } = context;
-  const { noCache = settings.noCache, subpath, include = [], exclude = [], frugal = false, prefetch = "none" } = narrowing;
+  const {
+    noCache = settings.noCache,
+    subpath,
+    include = [],
+    exclude = [],
+    frugal = false,
+    prefetch = "none",
+  } = narrowing;
   const { username, caFile, platform, cacheDir, traceFile } = settings;
   const credential =
     username !== undefined && settings.passwordStdin ? { username, password: await readPassword(signal) } : undefined;

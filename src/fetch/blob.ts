@@ -1,6 +1,12 @@
 import { Limiter } from "../bytes/limiter.ts";
 import { clip, isEmpty, mergeRanges, rangeLength, type ByteRange } from "../bytes/range.ts";
-import { checkRange, type ByteSink, type ReadOptions, type StreamingSource, type StreamOptions } from "../bytes/source.ts";
+import {
+  checkRange,
+  type ByteSink,
+  type ReadOptions,
+  type StreamingSource,
+  type StreamOptions,
+} from "../bytes/source.ts";
 import { abortError, RiffleError } from "../errors.ts";
 import { checkAnswer, longBody, shortBody, type Asked } from "./answer.ts";
 import type { Authorizer, HttpClient, HttpMeter, HttpResponse } from "./http.ts";

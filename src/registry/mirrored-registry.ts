@@ -90,15 +90,29 @@ export function mirroredRegistry(upstream: Registry, options: MirroredOptions): 
       id: digest,
       size,
       read: (range, how) =>
-        ask(order("pull", digest), (place) => sourceOf(place).read(range, how).finally(() => given(place.site)), {
-          digest,
-          signal: how?.signal,
-        }),
+        ask(
+          order("pull", digest),
+          (place) =>
+            sourceOf(place)
+              .read(range, how)
+              .finally(() => given(place.site)),
+          {
+            digest,
+            signal: how?.signal,
+          },
+        ),
       readMany: (ranges, how) =>
-        ask(order("pull", digest), (place) => sourceOf(place).readMany(ranges, how).finally(() => given(place.site)), {
-          digest,
-          signal: how?.signal,
-        }),
+        ask(
+          order("pull", digest),
+          (place) =>
+            sourceOf(place)
+              .readMany(ranges, how)
+              .finally(() => given(place.site)),
+          {
+            digest,
+            signal: how?.signal,
+          },
+        ),
       stream: async (range, sink, how: StreamOptions = {}) => {
         checkRange(range);
         const { start, end } = clip(range, size);
@@ -118,10 +132,14 @@ export function mirroredRegistry(upstream: Registry, options: MirroredOptions): 
   };
   const registry: Registry = {
     resolve: (reference, how) =>
-      ask(order(reference.digest === undefined ? "resolve" : "pull"), (place) => place.registry.resolve(reference, how), {
-        digest: reference.digest,
-        signal: how?.signal,
-      }),
+      ask(
+        order(reference.digest === undefined ? "resolve" : "pull"),
+        (place) => place.registry.resolve(reference, how),
+        {
+          digest: reference.digest,
+          signal: how?.signal,
+        },
+      ),
     manifest: (descriptor, how) =>
       ask(order("pull", descriptor.digest), (place) => place.registry.manifest(descriptor, how), {
         digest: descriptor.digest,

@@ -1,9 +1,10 @@
+import { parseMirrorAddress } from "../oci/mirror-address.ts";
 import type { RegistryReference } from "../oci/reference.ts";
 import { RiffleError } from "../errors.ts";
 import type { HttpClientOptions } from "../fetch/http-client.ts";
 import type { CredentialSource } from "./credential.ts";
 import { MirrorHealth } from "./mirror-health.ts";
-import { parseMirrorAddress, type Mirror } from "./mirror.ts";
+import type { Mirror } from "./mirror.ts";
 import { mirroredRegistry, type MirroredRegistry, type MirrorSite } from "./mirrored-registry.ts";
 import { openRegistry, type RegistryOptions } from "./open-registry.ts";
 import { DEFAULT_TIMEOUT_MS } from "../fetch/retry.ts";

@@ -104,7 +104,13 @@ describe("all", () => {
     expect(Buffer.compare(bytes, big.subarray(range.start, range.end))).toBe(0);
     // The first part came by the request that was under way.
     const asked = (await registry.records()).filter(({ kind }) => kind === "blob").map(({ range: header }) => header);
-    const places = asked.map((header) => /^bytes=(\d+)-(\d+)$/.exec(header ?? "")?.slice(1).map(Number) ?? []);
+    const places = asked.map(
+      (header) =>
+        /^bytes=(\d+)-(\d+)$/
+          .exec(header ?? "")
+          ?.slice(1)
+          .map(Number) ?? [],
+    );
     const theirs = places.filter(([from = 0, to = 0]) => from < range.end && to >= range.start);
     expect(theirs).toEqual([[0, 2 * PART - 1]]);
   });

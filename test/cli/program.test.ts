@@ -48,7 +48,6 @@ describe("not yet", () => {
   const later = ["index", "bench", "verify", "policy", "serve"];
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
   const flags = [
-    ["--prefetch", "all"],
     ["--unpack", "none"],
   ]
     .concat([

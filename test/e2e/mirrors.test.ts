@@ -137,19 +137,27 @@ test("credentials stay with the host that they are for", async () => {
   await seedArtifact(mirror, PLACE, artifact);
   const credentials = { username: "up", password: "upstream-word" };
   const own = { username: "mi", password: "mirror-word" };
-  await using one = await openWith([{ host: second.url, credentials: async () => undefined }, { host: mirror.url, credentials: own }], {
-    credentials,
-  });
+  await using one = await openWith(
+    [
+      { host: second.url, credentials: async () => undefined },
+      { host: mirror.url, credentials: own },
+    ],
+    {
+      credentials,
+    },
+  );
   expect(await readAll(one)).toBe(true);
   await mirror.close();
   await using two = await openWith(of(second), { credentials });
   expect(await readAll(two)).toBe(true);
   const basic = (name: string, word: string): string => `Basic ${Buffer.from(`${name}:${word}`).toString("base64")}`;
-  const seen = async (registry: RegistryHandle): Promise<readonly string[]> =>
-    [...new Set((await registry.records()).flatMap(({ authorization }) => authorization ?? []))];
+  const seen = async (registry: RegistryHandle): Promise<readonly string[]> => [
+    ...new Set((await registry.records()).flatMap(({ authorization }) => authorization ?? [])),
+  ];
   expect(await seen(second)).toEqual([]);
   expect(await seen(upstream)).toEqual([basic("up", "upstream-word")]);
-  for (const header of await seen(mirror)) expect([basic("mi", "mirror-word"), "Bearer"]).toContain(header.replace(/^Bearer .*/, "Bearer"));
+  for (const header of await seen(mirror))
+    expect([basic("mi", "mirror-word"), "Bearer"]).toContain(header.replace(/^Bearer .*/, "Bearer"));
 });
 
 describe("the configuration file", () => {

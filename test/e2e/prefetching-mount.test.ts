@@ -46,7 +46,10 @@ describe.skipIf(obstacle !== undefined)(
   () => {
     test("all: status shows how far it is, and then no read needs the registry", async () => {
       const place = home.place("mnt");
-      expect(await home.riffle(["mount", reference, place, "--prefetch", "all"])).toMatchObject({ code: 0, stderr: "" });
+      expect(await home.riffle(["mount", reference, place, "--prefetch", "all"])).toMatchObject({
+        code: 0,
+        stderr: "",
+      });
       await expect.poll(async () => (await statsOf())?.prefetch?.state, { timeout: 20_000 }).toBe("done");
       expect((await statsOf())?.prefetch).toMatchObject({ bytes: bytes.length + 200_000 });
       const table = await home.riffle(["status"]);

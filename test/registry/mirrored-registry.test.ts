@@ -1,10 +1,19 @@
 import { afterEach, expect, test } from "vitest";
+import { parseMirrorAddress } from "../../src/oci/mirror-address.ts";
 import { parseReference, type RegistryReference } from "../../src/oci/reference.ts";
-import { parseMirrorAddress } from "../../src/registry/mirror.ts";
 import type { MirroredRegistry } from "../../src/registry/mirrored-registry.ts";
 import { openMirrored } from "../../src/registry/open-mirrored.ts";
 import type { RegistryOptions } from "../../src/registry/open-registry.ts";
-import { answerManifest, artifactOf, failure, sendError, serve, type Answer, type Cleanups, type FakeServer } from "./fake-registry.ts";
+import {
+  answerManifest,
+  artifactOf,
+  failure,
+  sendError,
+  serve,
+  type Answer,
+  type Cleanups,
+  type FakeServer,
+} from "./fake-registry.ts";
 
 const cleanups: Cleanups = [];
 afterEach(async () => {
@@ -38,7 +47,8 @@ async function opened(
   return { mirrored, reference, upstream, mirrors };
 }
 
-const good: Answer = (request, response) => void answerManifest({ ...request, url: request.url.split("?")[0] ?? "" }, response, { v1: right });
+const good: Answer = (request, response) =>
+  void answerManifest({ ...request, url: request.url.split("?")[0] ?? "" }, response, { v1: right });
 const status =
   (code: number): Answer =>
   (_request, response) =>
@@ -55,7 +65,12 @@ test("a manifest that does not have its digest is refused, and its mirror left",
   });
   expect((await mirrored.registry.resolve(reference)).digest).toBe(right.digest);
   expect(mirrored.reports()).toMatchObject([{ state: "left" }]);
-  await mirrored.registry.manifest({ mediaType: right.mediaType, digest: right.digest, size: right.bytes.length, annotations: {} });
+  await mirrored.registry.manifest({
+    mediaType: right.mediaType,
+    digest: right.digest,
+    size: right.bytes.length,
+    annotations: {},
+  });
   expect(mirrors[0]?.seen).toHaveLength(1);
 });
 

@@ -180,7 +180,9 @@ export function inspectionText(found: Inspection): readonly string[] {
     ...section("registry", registryLines(registry)),
     ...section(
       "mirrors",
-      found.mirrors.map(({ host, state, message }) => `${host}: ${state}${message === undefined ? "" : ` (${message})`}`),
+      found.mirrors.map(
+        ({ host, state, message }) => `${host}: ${state}${message === undefined ? "" : ` (${message})`}`,
+      ),
     ),
     ...section("warnings", found.warnings.map(warningText)),
   ].map(oneLineKeepingIndent);
