@@ -68,6 +68,8 @@ class Filling implements FillAhead {
   readonly #options: FillOptions;
   readonly #controller = new AbortController();
   readonly #failed = new Set<FillTarget>();
+  /** Work under way: ended when a reader comes, and when all is closed. */
+  readonly #working = new Set<AbortController>();
   readonly #done: Promise<void>;
   readonly #size: number;
   #state: FillProgress["state"] = "running";
@@ -90,7 +92,8 @@ class Filling implements FillAhead {
 
   async close(): Promise<void> {
     if (this.#state === "running") this.#state = "stopped";
-    this.#controller.abort(new RiffleError("aborted", "the artifact was closed"));
+    const reason = new RiffleError("aborted", "the artifact was closed");
+    for (const controller of [this.#controller, ...this.#working]) controller.abort(reason);
     await this.#done;
   }
 
@@ -152,12 +155,13 @@ class Filling implements FillAhead {
     const { signal: closed } = this.#controller;
     for (;;) {
       await demand.quiet(closed);
+      const content = contents.acquire(target.source);
       const yielding = new AbortController();
+      this.#working.add(yielding);
       // What the reader asks for may be on its way already: it is planned first, and what it waits for then is kept.
       const stopListening = demand.onBegin(() => setImmediate(() => setImmediate(() => yielding.abort())));
-      const content = contents.acquire(target.source);
       try {
-        await work(content, AbortSignal.any([closed, yielding.signal]));
+        await work(content, yielding.signal);
         this.#failures = 0;
         return;
       } catch (error) {
@@ -165,6 +169,7 @@ class Filling implements FillAhead {
         if (!yielding.signal.aborted) return this.#failedAt(target, error);
       } finally {
         stopListening();
+        this.#working.delete(yielding);
         contents.release(content);
       }
     }
