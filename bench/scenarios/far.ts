@@ -6,7 +6,7 @@ import { ddRead, readSequential } from "../readers.ts";
 import { atLeast, atMost, median, repeat, type Scenario } from "../scenario.ts";
 
 /** Another continent: a connection is slow beside the line that all of them share, and one answer of fifty never comes. */
-const LINK = { latencyMs: 200, ratePerConnection: 12.5e6, totalRate: 50e6 } as const;
+const LINK = { latencyMs: 200, ratePerConnection: 6.25e6, totalRate: 25e6 } as const;
 const STALL = { every: 50, afterBytes: 256 * 1024 } as const;
 /** Parts of 8 MiB, the first windows of a stream in smaller ones, and one in twenty twice. */
 const MOST_REQUESTS = 96;
@@ -35,7 +35,7 @@ async function readFar(
 
 export const far: Scenario = {
   name: "far",
-  title: "256 MiB at 200 ms and 50 MB/s, one answer of fifty stalled",
+  title: "256 MiB at 200 ms and 25 MB/s, one answer of fifty stalled",
   async run(bench) {
     const rounds = await repeat(bench.runs, async (run) => ({
       clean: await readFar(bench, false),

@@ -20,14 +20,10 @@ export interface RunAdvice {
 }
 
 const DEFAULT_WINDOW_BYTES = 64 * 1024 * 1024;
-/** An eighth of the window each, so that eight connections share it, and no less than a request is worth. */
+/** An eighth of the window each, so that eight connections share it; between what a request is worth and what memory bears. */
 const PARTS_PER_WINDOW = 8;
 const MIN_PART_BYTES = 256 * 1024;
-/**
- * A sixteenth of the largest window: eight parts under way and eight that wait for a connection. Were all of the window under way, the
- * line would rest for a round trip whenever parts that share it end together.
- */
-const MAX_PART_BYTES = 4 * 1024 * 1024;
+const MAX_PART_BYTES = 8 * 1024 * 1024;
 /** A rest of the content that is not worth a request of its own. */
 const TAIL_BYTES = 64 * 1024;
 /** Interleaved streams of one handle: columns of a row group, planes of a raster. */
