@@ -83,12 +83,16 @@ export class ReadAhead {
     advice.stream.horizon = Math.max(advice.stream.horizon, end);
   }
 
-  /** What was granted of a range did not come: it is asked for anew, and not left to reads of the program's own size. */
+  /**
+   * What was granted of a range did not come. It is read ahead again, and not left to reads of the program's own size, once
+   * the stream has proven itself anew: a registry that fails is not asked for more than is wanted.
+   */
   lost(range: ByteRange): void {
     for (const stream of this.#streams) {
       if (range.start < stream.start || range.start >= stream.horizon) continue;
       stream.horizon = Math.max(stream.next, range.start);
       stream.consumed = Math.min(stream.consumed, LOST_WINDOW_BYTES);
+      stream.reads = 0;
     }
   }
 
