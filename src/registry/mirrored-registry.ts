@@ -1,5 +1,5 @@
 import type { Digest } from "../bytes/digest.ts";
-import { clip } from "../bytes/range.ts";
+import { clip, type ByteRange } from "../bytes/range.ts";
 import { checkRange, type ByteSink, type StreamingSource, type StreamOptions } from "../bytes/source.ts";
 import { RiffleError } from "../errors.ts";
 import type { FetchLog } from "../fetch/log.ts";
@@ -31,145 +31,165 @@ export interface MirroredOptions {
 
 /**
  * Asks the mirrors in order, then the registry itself, then mirrors that have failed of late. Whatever fails at a mirror is
- * asked of the next; what the last one says is what the caller hears. Manifests are checked by their digests at each.
+ * asked of the next; what the registry itself says is what the caller hears. Manifests are checked by their digests at each.
  * Referrers and tags are the registry's own to tell.
  */
 export function mirroredRegistry(upstream: Registry, options: MirroredOptions): MirroredRegistry {
-  const { sites } = options;
-  const givers = new Map<Digest, Set<MirrorSite>>();
-  const order = (needs: MirrorCapability, digest?: Digest): readonly Place[] => {
-    const able = sites.filter(({ capabilities, health }) => capabilities.includes(needs) && !health.isLeft);
-    const [first, last] = [true, false].map((isWorth) =>
-      able.filter(({ health }) => health.isWorthAsking(digest) === isWorth),
-    );
-    const place = (site: MirrorSite): Place => ({ registry: site.registry, site });
-    return [...(first ?? []).map(place), { registry: upstream }, ...(last ?? []).map(place)];
-  };
-  const ask = async <T>(
-    places: readonly Place[],
-    work: (place: Place) => Promise<T>,
-    how: { readonly digest?: Digest | undefined; readonly signal?: AbortSignal | undefined },
-  ): Promise<T> => {
-    let failure: unknown;
-    for (const place of places) {
-      try {
-        const found = await work(place);
-        place.site?.health.answered();
-        return found;
-      } catch (error) {
-        if (how.signal?.aborted === true) throw error;
-        // The registry's own word counts for more than that of a mirror asked after it.
-        if (place.site === undefined || failure === undefined) failure = error;
-        if (place.site !== undefined) note(place.site, error, how.digest);
-      }
-    }
-    throw failure;
-  };
-  const note = (site: MirrorSite, error: unknown, digest: Digest | undefined): void => {
-    const before = site.health.report.state;
-    site.health.failed(error, digest);
-    const { host, state, message } = site.health.report;
-    if (state !== before) options.log?.("warn", `mirror ${host}: ${message ?? "failed"}; the next is asked`, { host });
-  };
-  const blob = (descriptor: Descriptor): StreamingSource => {
-    const { digest } = descriptor;
-    const sources = new Map<Registry, StreamingSource>();
-    const sourceOf = ({ registry }: Place): StreamingSource => {
-      const source = sources.get(registry) ?? registry.blob(descriptor);
-      sources.set(registry, source);
-      return source;
-    };
-    const given = (site: MirrorSite | undefined): void => {
-      if (site === undefined) return;
-      const known = givers.get(digest);
-      if (known === undefined) givers.set(digest, new Set([site]));
-      else known.add(site);
-    };
-    const size = descriptor.size;
-    return {
-      id: digest,
-      size,
-      read: (range, how) =>
-        ask(
-          order("pull", digest),
-          (place) =>
-            sourceOf(place)
-              .read(range, how)
-              .finally(() => given(place.site)),
-          {
-            digest,
-            signal: how?.signal,
-          },
-        ),
-      readMany: (ranges, how) =>
-        ask(
-          order("pull", digest),
-          (place) =>
-            sourceOf(place)
-              .readMany(ranges, how)
-              .finally(() => given(place.site)),
-          {
-            digest,
-            signal: how?.signal,
-          },
-        ),
-      stream: async (range, sink, how: StreamOptions = {}) => {
-        checkRange(range);
-        const { start, end } = clip(range, size);
-        let at = start;
-        const stream = (place: Place): Promise<void> => {
-          const counted: ByteSink = (offset, bytes) => {
-            given(place.site);
-            const held = sink(offset, bytes);
-            if (offset <= at) at = Math.max(at, offset + bytes.length);
-            return held;
-          };
-          return at >= end ? Promise.resolve() : sourceOf(place).stream({ start: at, end }, counted, how);
-        };
-        await ask(order("pull", digest), stream, { digest, signal: how.signal });
-      },
-    };
-  };
-  const registry: Registry = {
-    resolve: (reference, how) =>
-      ask(
-        order(reference.digest === undefined ? "resolve" : "pull"),
-        (place) => place.registry.resolve(reference, how),
-        {
-          digest: reference.digest,
-          signal: how?.signal,
-        },
-      ),
-    manifest: (descriptor, how) =>
-      ask(order("pull", descriptor.digest), (place) => place.registry.manifest(descriptor, how), {
-        digest: descriptor.digest,
-        signal: how?.signal,
-      }),
-    referrers: (subject, how) => upstream.referrers(subject, how),
-    tags: (how) => upstream.tags(how),
-    blob: (descriptor) => (descriptor.data === undefined ? blob(descriptor) : upstream.blob(descriptor)),
-    close: async () => {
-      await Promise.all([upstream.close(), ...sites.map((site) => site.registry.close())]);
-    },
-  };
-  return {
-    registry,
-    reports: () => sites.map(({ health }) => health.report),
-    distrust: (digest) => {
-      const guilty = [...(givers.get(digest) ?? [])].filter(({ health }) => !health.isLeft);
-      givers.delete(digest);
-      for (const { health } of guilty) {
-        const says = `gave bytes of ${digest} that do not have that digest`;
-        health.leave(new RiffleError("verification", says));
-        options.log?.("warn", `mirror ${health.host}: ${says}; it is asked no more`, { host: health.host });
-      }
-      return guilty.length > 0;
-    },
-  };
+  return new Mirrored(upstream, options);
 }
 
 /** Who is asked: a mirror, or the registry itself. */
 interface Place {
   readonly registry: Registry;
   readonly site?: MirrorSite;
+}
+
+interface Question {
+  readonly needs: MirrorCapability;
+  readonly digest?: Digest | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+class Mirrored implements MirroredRegistry {
+  readonly registry: Registry;
+  readonly #upstream: Registry;
+  readonly #options: MirroredOptions;
+  /** Which mirrors gave bytes of a blob. */
+  readonly #givers = new Map<Digest, Set<MirrorSite>>();
+
+  constructor(upstream: Registry, options: MirroredOptions) {
+    this.#upstream = upstream;
+    this.#options = options;
+    this.registry = {
+      resolve: (reference, { signal } = {}) => {
+        const { digest } = reference;
+        const needs = digest === undefined ? "resolve" : "pull";
+        return this.#ask({ needs, digest, signal }, ({ registry }) => registry.resolve(reference, within(signal)));
+      },
+      manifest: (descriptor, { signal } = {}) =>
+        this.#ask({ needs: "pull", digest: descriptor.digest, signal }, ({ registry }) =>
+          registry.manifest(descriptor, within(signal)),
+        ),
+      referrers: (subject, how) => upstream.referrers(subject, how),
+      tags: (how) => upstream.tags(how),
+      blob: (descriptor) => (descriptor.data === undefined ? this.#blob(descriptor) : upstream.blob(descriptor)),
+      close: async () => {
+        await Promise.all([upstream.close(), ...options.sites.map((site) => site.registry.close())]);
+      },
+    };
+  }
+
+  reports(): readonly MirrorReport[] {
+    return this.#options.sites.map(({ health }) => health.report);
+  }
+
+  distrust(digest: Digest): boolean {
+    const guilty = [...(this.#givers.get(digest) ?? [])].filter(({ health }) => !health.isLeft);
+    this.#givers.delete(digest);
+    for (const { health } of guilty) {
+      const says = `gave bytes of ${digest} that do not have that digest`;
+      health.leave(new RiffleError("verification", says));
+      this.#options.log?.("warn", `mirror ${health.host}: ${says}; it is asked no more`, { host: health.host });
+    }
+    return guilty.length > 0;
+  }
+
+  #order({ needs, digest }: Question): readonly Place[] {
+    const able = this.#options.sites.filter(
+      ({ capabilities, health }) => capabilities.includes(needs) && !health.isLeft,
+    );
+    const places = (isWorth: boolean): readonly Place[] =>
+      able
+        .filter(({ health }) => health.isWorthAsking(digest) === isWorth)
+        .map((site) => ({ registry: site.registry, site }));
+    return [...places(true), { registry: this.#upstream }, ...places(false)];
+  }
+
+  async #ask<T>(question: Question, work: (place: Place) => Promise<T>): Promise<T> {
+    let failure: unknown;
+    for (const place of this.#order(question)) {
+      try {
+        const found = await work(place);
+        place.site?.health.answered();
+        return found;
+      } catch (error) {
+        if (question.signal?.aborted === true) throw error;
+        // The registry's own word counts for more than that of a mirror asked before or after it.
+        if (place.site === undefined || failure === undefined) failure = error;
+        if (place.site !== undefined) this.#note(place.site, error, question.digest);
+      }
+    }
+    throw failure;
+  }
+
+  #note({ health }: MirrorSite, error: unknown, digest: Digest | undefined): void {
+    const before = health.report.state;
+    health.failed(error, digest);
+    const { host, state, message } = health.report;
+    if (state === before) return;
+    this.#options.log?.("warn", `mirror ${host}: ${message ?? "failed"}; the next is asked`, { host });
+  }
+
+  #gave(site: MirrorSite | undefined, digest: Digest): void {
+    if (site === undefined) return;
+    const known = this.#givers.get(digest);
+    if (known === undefined) this.#givers.set(digest, new Set([site]));
+    else known.add(site);
+  }
+
+  #blob(descriptor: Descriptor): StreamingSource {
+    const { digest, size } = descriptor;
+    const sources = new Map<Registry, StreamingSource>();
+    const sourceOf = ({ registry }: Place): StreamingSource => {
+      const source = sources.get(registry) ?? registry.blob(descriptor);
+      sources.set(registry, source);
+      return source;
+    };
+    const whole = <T>(signal: AbortSignal | undefined, read: (source: StreamingSource) => Promise<T>): Promise<T> =>
+      this.#ask({ needs: "pull", digest, signal }, async (place) => {
+        const found = await read(sourceOf(place));
+        this.#gave(place.site, digest);
+        return found;
+      });
+    return {
+      id: digest,
+      size,
+      read: (range, how) => whole(how?.signal, (source) => source.read(range, how)),
+      readMany: (ranges, how) => whole(how?.signal, (source) => source.readMany(ranges, how)),
+      stream: async (range, sink, how = {}) => {
+        checkRange(range);
+        const rest = restOf(clip(range, size), sink);
+        await this.#ask({ needs: "pull", digest, signal: how.signal }, (place) =>
+          rest(sourceOf(place), { ...how, gave: () => this.#gave(place.site, digest) }),
+        );
+      },
+    };
+  }
+}
+
+function within(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+interface RestOptions extends StreamOptions {
+  /** Called with every piece. */
+  readonly gave: () => void;
+}
+
+/** Streams what is left of a range, from whichever source: each goes on where the last one broke off. */
+function restOf(
+  { start, end }: ByteRange,
+  sink: ByteSink,
+): (source: StreamingSource, options: RestOptions) => Promise<void> {
+  let at = start;
+  return async (source, { gave, ...how }) => {
+    if (at >= end) return;
+    const counted: ByteSink = (offset, bytes) => {
+      gave();
+      const held = sink(offset, bytes);
+      if (offset <= at) at = Math.max(at, offset + bytes.length);
+      return held;
+    };
+    await source.stream({ start: at, end }, counted, how);
+  };
 }
