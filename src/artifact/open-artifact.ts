@@ -177,11 +177,7 @@ function waiting(options: OpenOptions): { readonly signal?: AbortSignal } {
   return options.signal === undefined ? {} : { signal: options.signal };
 }
 
-function registryOptions(
-  options: OpenOptions,
-  accounting: Accounting,
-  trace: TraceFile | undefined,
-): RegistryOptions {
+function registryOptions(options: OpenOptions, accounting: Accounting, trace: TraceFile | undefined): RegistryOptions {
   const { plainHttp, insecure, caFile, proxies, credentials, timeoutMs, log } = options;
   return {
     meter: accounting,

@@ -286,9 +286,8 @@ export class Filler {
     const { isSpeculative, handle } = flight.options;
     if (this.#dispatcher.flights().length === 0) this.#pool.clear();
     if (error === undefined && !flight.isWhole && flight.range.start > 0) this.#dispatcher.isRangeless = false;
-    if (error !== undefined && isSpeculative && !flight.controller.signal.aborted) {
-      this.#options.guessFailed(flight.range, handle);
-    }
+    const isLost = error !== undefined && isSpeculative && !flight.controller.signal.aborted;
+    if (isLost) this.#options.guessFailed(flight.range, handle);
     for (const segment of flight.segments) {
       flight.detach(segment);
       const { read, range, tries, hasJoined } = segment;

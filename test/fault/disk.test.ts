@@ -5,6 +5,7 @@ import { Limiter } from "../../src/bytes/limiter.ts";
 import { REAL_FILES, type CacheFiles } from "../../src/cache/files.ts";
 import { openChunkCache } from "../../src/cache/open-cache.ts";
 import { ByteBudget } from "../../src/fetch/budget.ts";
+import { Demand } from "../../src/fetch/demand.ts";
 import { SharedThreads } from "../../src/formats/shared-threads.ts";
 import { noise } from "../support/content.ts";
 import { faultHome, type FaultHome } from "../support/fault-home.ts";
@@ -77,7 +78,8 @@ describe("the library, on a disk with", () => {
     });
     const threads = new SharedThreads();
     const rest = { threads, cacheBytes: 1e9, close: () => cache.close(), [Symbol.asyncDispose]: () => cache.close() };
-    const engine: Engine = { cache, limiter: new Limiter(32), budget: new ByteBudget(64 * MIB), ...rest };
+    const bounds = { limiter: new Limiter(32), budget: new ByteBudget(64 * MIB), demand: new Demand() };
+    const engine: Engine = { cache, ...bounds, ...rest };
     const artifact = await openArtifact(registry.reference, { engine, timeoutMs: 5000 });
     const readAll = async (): Promise<void> => {
       for (const { title, bytes } of files.slice(0, 2)) {

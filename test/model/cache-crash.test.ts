@@ -29,7 +29,8 @@ type Step =
   | { readonly kind: "write"; readonly which: number; readonly first: number; readonly pages: number }
   | { readonly kind: "read"; readonly which: number; readonly start: number; readonly length: number }
   | { readonly kind: "open" | "close" | "verify" | "discard"; readonly which: number }
-  | { readonly kind: "tidy" | "reopen" };
+  | { readonly kind: "reopen" }
+  | { readonly kind: "tidy" };
 
 const which = fc.nat({ max: SIZES.length - 1 });
 const step: fc.Arbitrary<Step> = fc.oneof(
