@@ -69,9 +69,9 @@ describe("the library, on a disk with", () => {
       directory: home.place("store"),
       files: {
         ...REAL_FILES,
-        read: (...call) => ((isBroken ? failing.read : undefined) ?? REAL_FILES.read)(...call),
-        write: (...call) => ((isBroken ? failing.write : undefined) ?? REAL_FILES.write)(...call),
-        datasync: (...call) => ((isBroken ? failing.datasync : undefined) ?? REAL_FILES.datasync)(...call),
+        read: (...call) => (isBroken && failing.read ? failing.read(...call) : REAL_FILES.read(...call)),
+        write: (...call) => (isBroken && failing.write ? failing.write(...call) : REAL_FILES.write(...call)),
+        datasync: (fd) => (isBroken && failing.datasync ? failing.datasync(fd) : REAL_FILES.datasync(fd)),
       },
       now: () => now,
       freeSpace: { bytes: 0, ratio: 0 },

@@ -15,7 +15,7 @@ const files = [{ title: "a.bin", bytes }];
 let registry: FaultyRegistry;
 afterEach(() => registry[Symbol.asyncDispose]());
 
-async function start(options: Omit<FaultyRegistryOptions, "files"> = {}): Promise<void> {
+async function serve(options: Omit<FaultyRegistryOptions, "files"> = {}): Promise<void> {
   registry = await startFaultyRegistry({ files, ...options });
 }
 
@@ -46,37 +46,37 @@ async function readPages(): Promise<number> {
 const MIDDLE = 4;
 
 test("a token that runs out under a stream: renewed, no error", async () => {
-  await start({ tokenLife: 1000, fault: ({ before }) => void (before === MIDDLE && registry.revoke()) });
+  await serve({ tokenLife: 1000, fault: ({ before }) => void (before === MIDDLE && registry.revoke()) });
   await readAll();
   expect(registry.tokens()).toBe(2);
 });
 
 test("an address that runs out under a stream: renewed, no error", async () => {
-  await start({ urlLife: 1000, fault: ({ before }) => void (before === MIDDLE && registry.expire()) });
+  await serve({ urlLife: 1000, fault: ({ before }) => void (before === MIDDLE && registry.expire()) });
   await readAll();
   // a manifest, a redirect; then for every request under way when the address runs out, a refusal and a redirect
   expect(registry.requests() - registry.asked.length).toBeLessThanOrEqual(2 + 9 * 2);
 });
 
 test("tokens that are good for five requests: one more is asked for every five", async () => {
-  await start({ tokenLife: 5 });
+  await serve({ tokenLife: 5 });
   // a refusal and a token each
   expect(await readPages()).toBeLessThanOrEqual(2 * (48 / 5 + 1));
 });
 
 test("addresses that are good for three requests: one more is asked for every three", async () => {
-  await start({ urlLife: 3 });
+  await serve({ urlLife: 3 });
   // a refusal and a redirect each
   expect(await readPages()).toBeLessThanOrEqual(2 * (48 / 3 + 1));
 });
 
 test("both at once", async () => {
-  await start({ tokenLife: 4, urlLife: 3 });
+  await serve({ tokenLife: 4, urlLife: 3 });
   await readPages();
 });
 
 test("an address that is good for one request only is renewed for each", async () => {
-  await start({ urlLife: 1 });
+  await serve({ urlLife: 1 });
   await using artifact = await openArtifact(registry.reference, { timeoutMs: LIMIT_MS });
   for (let from = 0; from < 8 * PIECE; from += 2 * PIECE) {
     const piece = await artifact.file("a.bin").read({ start: from, end: from + 4096 });
@@ -86,7 +86,7 @@ test("an address that is good for one request only is renewed for each", async (
 });
 
 test("the tag is moved in the middle of a read: the pinned bytes to the end; a new opening sees the new ones", async () => {
-  await start();
+  await serve();
   await using artifact = await openArtifact(registry.reference, { timeoutMs: LIMIT_MS });
   const file = artifact.file("a.bin");
   expect(Buffer.compare(await file.read({ start: 0, end: PIECE }), bytes.subarray(0, PIECE))).toBe(0);
@@ -100,7 +100,7 @@ test("the tag is moved in the middle of a read: the pinned bytes to the end; a n
 });
 
 test("a registry that refuses connections for a while: an error in time, held bytes as before, and it recovers", async () => {
-  await start();
+  await serve();
   await using artifact = await openArtifact(registry.reference, { timeoutMs: LIMIT_MS });
   const file = artifact.file("a.bin");
   const held = { start: 0, end: PIECE };
@@ -118,7 +118,7 @@ test("a registry that refuses connections for a while: an error in time, held by
 });
 
 test("one slow answer of many delays only the bytes that it carries", async () => {
-  await start({ fault: ({ range }) => (range.start === 4 * PIECE ? { kind: "slow", ms: 1000 } : undefined) });
+  await serve({ fault: ({ range }) => (range.start === 4 * PIECE ? { kind: "slow", ms: 1000 } : undefined) });
   await using artifact = await openArtifact(registry.reference, { timeoutMs: LIMIT_MS });
   const done: number[] = [];
   const reads = Array.from({ length: 8 }, async (_, index) => {
@@ -129,5 +129,5 @@ test("one slow answer of many delays only the bytes that it carries", async () =
   });
   await Promise.all(reads);
   expect(done.at(-1)).toBe(2);
-  expect([...done].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect([...done].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
 });
