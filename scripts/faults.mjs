@@ -11,7 +11,9 @@ if (!Number.isSafeInteger(reads) || !Number.isSafeInteger(seed) || reads < 1 || 
   console.error("usage: npm run faults -- [--reads N] [--seed N]");
   process.exit(2);
 }
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => stop.abort());
 const begun = performance.now();
-const summary = await randomFaults({ reads, seed, log: (line) => console.error(line) });
+const summary = await randomFaults({ reads, seed, signal: stop.signal, log: (line) => console.error(line) });
 console.log(JSON.stringify({ ...summary, seconds: Math.round((performance.now() - begun) / 1000) }, undefined, 2));
 process.exitCode = summary.wrong.length === 0 ? 0 : 1;
