@@ -43,8 +43,10 @@ function fail(message) {
 }
 
 const wanted = values.target ?? (values.replay === undefined ? [""] : [basename(values.replay).split(".")[0]]);
-const exact = names.filter((name) => wanted.includes(name));
-const chosen = exact.length > 0 ? exact : names.filter((name) => wanted.some((word) => name.startsWith(word)));
+/** A whole name is one target, anything else the beginning of some. */
+const chosen = names.filter((name) =>
+  wanted.some((word) => (names.includes(word) ? name === word : name.startsWith(word))),
+);
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const msEach = (Number(values.minutes) * 60_000) / Math.max(1, chosen.length);
 const runs = Number(values.runs);
@@ -98,6 +100,7 @@ for (const target of chosen) {
     ...(values.replay === undefined ? {} : { replay: resolve(values.replay) }),
   });
 }
-if (values.replay === undefined) console.log(`${totalRuns} runs of ${chosen.length} targets, seed ${seed}, ${findings} findings`);
+if (values.replay === undefined)
+  console.log(`${totalRuns} runs of ${chosen.length} targets, seed ${seed}, ${findings} findings`);
 else console.log(findings === 0 ? `${values.replay}: no finding` : `${values.replay}: ${findings} findings`);
 process.exit(findings === 0 ? 0 : 1);

@@ -12,7 +12,14 @@ import { MAX_READ_BYTES, OP, OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "../.
 import { treeTotals, type TreeView } from "../../src/mount/tree-view.ts";
 import { fields, message, parseDirents, parseReply, readIn, text, type Reply } from "../support/messages.ts";
 import { propertyRuns } from "../support/seed.ts";
-import { childrenOf, isDirectory, isFile, referenceFiles, type ReferenceFile, type ReferenceFiles } from "./reference-files.ts";
+import {
+  childrenOf,
+  isDirectory,
+  isFile,
+  referenceFiles,
+  type ReferenceFile,
+  type ReferenceFiles,
+} from "./reference-files.ts";
 
 const { errno } = constants;
 const OWNER = { uid: 1000, gid: 1001, umask: 0o022 };
@@ -58,7 +65,10 @@ const entry: fc.Arbitrary<TreeEntry> = fc.oneof(
       .record({ path, target: fc.string({ minLength: 1, maxLength: 20 }) })
       .map((link) => ({ ...link, kind: "symlink" as const })),
   },
-  { weight: 2, arbitrary: fc.record({ path, mode: fc.nat(0o7777) }).map((at) => ({ ...at, kind: "directory" as const })) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ path, mode: fc.nat(0o7777) }).map((at) => ({ ...at, kind: "directory" as const })),
+  },
 );
 
 /** Without those that are in the way of another, or there twice. */
@@ -79,8 +89,18 @@ function compatible(entries: readonly TreeEntry[]): readonly TreeEntry[] {
 
 type Step =
   | { readonly kind: "lookup"; readonly pick: number; readonly child: number; readonly name: string | undefined }
-  | { readonly kind: "getattr" | "readlink" | "statfs" | "forget" | "stale" | "cut"; readonly pick: number; readonly value: number }
-  | { readonly kind: "list"; readonly pick: number; readonly plus: boolean; readonly from: number; readonly room: number }
+  | {
+      readonly kind: "getattr" | "readlink" | "statfs" | "forget" | "stale" | "cut";
+      readonly pick: number;
+      readonly value: number;
+    }
+  | {
+      readonly kind: "list";
+      readonly pick: number;
+      readonly plus: boolean;
+      readonly from: number;
+      readonly room: number;
+    }
   | { readonly kind: "read"; readonly pick: number; readonly offset: number; readonly size: number }
   | { readonly kind: "getxattr"; readonly pick: number; readonly name: string; readonly room: number }
   | { readonly kind: "listxattr"; readonly pick: number; readonly room: number }
@@ -104,7 +124,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      kind: fc.constantFrom("getattr" as const, "readlink" as const, "statfs" as const, "forget" as const, "stale" as const, "cut" as const),
+      kind: fc.constantFrom(
+        "getattr" as const,
+        "readlink" as const,
+        "statfs" as const,
+        "forget" as const,
+        "stale" as const,
+        "cut" as const,
+      ),
       pick,
       value: fc.nat(200),
     }),
@@ -133,7 +160,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("getxattr" as const),
       pick,
-      name: fc.constantFrom("user.a", "user.é", "user.empty", "user.oci.cached", "user.oci.verified", "user.none", "security.selinux", ""),
+      name: fc.constantFrom(
+        "user.a",
+        "user.é",
+        "user.empty",
+        "user.oci.cached",
+        "user.oci.verified",
+        "user.none",
+        "security.selinux",
+        "",
+      ),
       room,
     }),
   },
@@ -144,7 +180,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant("refused" as const),
       pick,
       opcode: fc.oneof(
-        fc.constantFrom(OP.LSEEK, OP.STATX, OP.WRITE, OP.SETATTR, OP.CREATE, OP.IOCTL, OP.FLUSH, OP.ACCESS, OP.OPENDIR, OP.POLL),
+        fc.constantFrom(
+          OP.LSEEK,
+          OP.STATX,
+          OP.WRITE,
+          OP.SETATTR,
+          OP.CREATE,
+          OP.IOCTL,
+          OP.FLUSH,
+          OP.ACCESS,
+          OP.OPENDIR,
+          OP.POLL,
+        ),
         fc.integer({ min: 54, max: 5000 }),
       ),
       body: fc.uint8Array({ maxLength: 200 }),
@@ -176,7 +223,14 @@ class Mount {
     this.#rows = tree.rows;
     const view: TreeView = { tree, rootRow: 0, ...OWNER };
     const reader = {
-      read: (slot: number, offset: number, length: number, target: Uint8Array, at: number, result: WarmResult): void => {
+      read: (
+        slot: number,
+        offset: number,
+        length: number,
+        target: Uint8Array,
+        at: number,
+        result: WarmResult,
+      ): void => {
         for (let i = 0; i < length; i += 1) target[at + i] = byteOf(slot - 1, offset + i);
         result.bytes = length;
       },
@@ -188,7 +242,12 @@ class Mount {
       reply: this.#reply,
       warm: { reader, slots: SLOTS },
       ...(hasLive
-        ? { live: { size: () => LIVE_SIZE, xattr: (_, name) => (name === "user.oci.cached" ? Buffer.from("5") : undefined) } }
+        ? {
+            live: {
+              size: () => LIVE_SIZE,
+              xattr: (_, name) => (name === "user.oci.cached" ? Buffer.from("5") : undefined),
+            },
+          }
         : {}),
     });
     this.#learn(this.#of(""));
@@ -226,7 +285,8 @@ class Mount {
         return this.#listxattr(file, doing.room);
       case "refused": {
         const changes: readonly number[] = [OP.WRITE, OP.SETATTR, OP.CREATE];
-        const expected = doing.opcode === OP.IOCTL ? errno.ENOTTY : changes.includes(doing.opcode) ? errno.EROFS : errno.ENOSYS;
+        const expected =
+          doing.opcode === OP.IOCTL ? errno.ENOTTY : changes.includes(doing.opcode) ? errno.EROFS : errno.ENOSYS;
         expect(this.#ask(doing.opcode, this.#number(file), doing.body)).toMatchObject({ error: -expected });
       }
     }
@@ -234,7 +294,10 @@ class Mount {
 
   #lookup(parent: ReferenceFile, { child, name }: { readonly child: number; readonly name: string | undefined }): void {
     const children = isDirectory(parent) ? childrenOf(this.#files, parent.path) : [];
-    const wanted = name === undefined ? (children[child % Math.max(1, children.length)]?.name ?? Buffer.from("no")) : Buffer.from(name);
+    const wanted =
+      name === undefined
+        ? (children[child % Math.max(1, children.length)]?.name ?? Buffer.from("no"))
+        : Buffer.from(name);
     const reply = this.#ask(OP.LOOKUP, this.#number(parent), Buffer.concat([wanted, Buffer.alloc(1)]));
     // The kernel's names end at their first NUL.
     const cut = wanted.includes(0) ? wanted.subarray(0, wanted.indexOf(0)) : wanted;
@@ -296,7 +359,10 @@ class Mount {
     const seen = [...this.#files.values()].filter((one) => !one.isHidden && !one.isFiltered);
     const inodes = new Map(seen.filter((one) => isFile(one)).map((one) => [one.inode, one.size]));
     const bytes = [...inodes.values()].reduce((sum, size) => sum + size, 0);
-    expect([Number(body.readBigUInt64LE(0)), Number(body.readBigUInt64LE(24))]).toEqual([Math.ceil(bytes / 4096), seen.length]);
+    expect([Number(body.readBigUInt64LE(0)), Number(body.readBigUInt64LE(24))]).toEqual([
+      Math.ceil(bytes / 4096),
+      seen.length,
+    ]);
     expect([Number(body.readBigUInt64LE(8)), body.readUInt32LE(40)]).toEqual([0, 4096]);
   }
 
@@ -309,7 +375,10 @@ class Mount {
     else if (received !== whole.length) expect(parseReply(this.#reply.subarray(0, answered)).error).toBe(-errno.EIO);
   }
 
-  #list(file: ReferenceFile, { plus, from, room: size }: { readonly plus: boolean; readonly from: number; readonly room: number }): void {
+  #list(
+    file: ReferenceFile,
+    { plus, from, room: size }: { readonly plus: boolean; readonly from: number; readonly room: number },
+  ): void {
     const reply = this.#ask(plus ? OP.READDIRPLUS : OP.READDIR, this.#number(file), readIn({ offset: from, size }));
     if (!isDirectory(file)) return void expect(reply).toMatchObject({ error: -errno.ENOTDIR });
     const children = childrenOf(this.#files, file.path);
@@ -318,7 +387,12 @@ class Mount {
       { name: "..", file: this.#of(file.parent), dots: true },
       ...children.map((one) => ({ name: one.name.toString(), file: one, dots: false })),
     ];
-    const expected: { readonly name: string; readonly next: number; readonly file: ReferenceFile; readonly dots: boolean }[] = [];
+    const expected: {
+      readonly name: string;
+      readonly next: number;
+      readonly file: ReferenceFile;
+      readonly dots: boolean;
+    }[] = [];
     let left = Math.min(size, MAX_READ_BYTES);
     for (let at = from; at < all.length; at += 1) {
       const one = all[at];

@@ -18,7 +18,20 @@ const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 /** Steps of names that people and attackers give. */
 const component = fc.oneof(
   fc.constantFrom("a", "b", "a.csv", "a~2", "a~2.csv", "a~file", "A", "é", "e\u0301", " ", "...", "-", "con"),
-  fc.constantFrom("", ".", "..", ".oci", ".oci~file", "\0", "\n", "\\", "\u202e", "\ud800", "x".repeat(255), "é".repeat(128)),
+  fc.constantFrom(
+    "",
+    ".",
+    "..",
+    ".oci",
+    ".oci~file",
+    "\0",
+    "\n",
+    "\\",
+    "\u202e",
+    "\ud800",
+    "x".repeat(255),
+    "é".repeat(128),
+  ),
   fc.string({ unit: "binary", maxLength: 4 }),
 );
 const title = fc.array(component, { maxLength: 5 }).map((steps) => steps.join("/"));
@@ -82,7 +95,7 @@ function compare(tree: TreeTable, layers: readonly Descriptor[], files: Readonly
   const nodes = naiveTree(files);
   const inodes = new Map<number, string>();
   let visited = 0;
-  for (const row of walk(tree)) {
+  for (const row of [tree.root, ...walk(tree)]) {
     const path = pathOf(tree, row);
     const node = nodes.get(path);
     expect([path, node !== undefined]).toEqual([path, true]);
@@ -126,7 +139,8 @@ function compareRow(tree: TreeTable, { row, path, node }: { row: Row; path: stri
     [...expected.keys(), "user.oci.cached", "user.oci.verified"].map(wellFormed).toSorted(),
   );
   for (const [name, value] of expected)
-    if (wellFormed(name) === name) expect([name, Buffer.from(tree.xattr(row, name) ?? [])]).toEqual([name, Buffer.from(value)]);
+    if (wellFormed(name) === name)
+      expect([name, Buffer.from(tree.xattr(row, name) ?? [])]).toEqual([name, Buffer.from(value)]);
 }
 
 test("layers of any names are files of a naive tree: each once, under a safe name, found by it alone", () => {
@@ -158,7 +172,8 @@ test("layers of any names are files of a naive tree: each once, under a safe nam
         }
       // The same layers give the same bytes: inode numbers hold over mounts.
       const again = buildPlannedTree(planTree(manifestOf(layers), { reference: "a.io/b:v1" }));
-      const hash = (buffer: SharedArrayBuffer): string => createHash("sha256").update(new Uint8Array(buffer)).digest("hex");
+      const hash = (buffer: SharedArrayBuffer): string =>
+        createHash("sha256").update(new Uint8Array(buffer)).digest("hex");
       expect(hash(again)).toBe(hash(tree.buffer));
     }),
     propertyRuns({ numRuns: 300 }),

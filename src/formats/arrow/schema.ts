@@ -87,8 +87,7 @@ function intOf(table: FlatTable): [bits: number, isSigned: boolean] {
 function metadataOf(table: FlatTable, id: number, walk: Walk): Map<string, string> {
   const entries = flatTables(table, id);
   walk.notes -= entries.length;
-  if (walk.notes < 0)
-    throw new RiffleError("malformed", `${entries.length} entries of metadata in an Arrow schema`);
+  if (walk.notes < 0) throw new RiffleError("malformed", `${entries.length} entries of metadata in an Arrow schema`);
   const metadata = new Map<string, string>();
   for (let index = 0; index < entries.length; index++) {
     const entry = entries.at(index);
