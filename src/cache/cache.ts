@@ -33,7 +33,10 @@ export interface CacheEntry {
   write(offset: number, bytes: Uint8Array, options?: { readonly verified?: boolean }): Promise<void>;
   /** When every byte is held: hashes them in another thread, then marks them `full` or throws them away. */
   verify(digest: Digest, signal?: AbortSignal): Promise<"full" | "incomplete" | "mismatch">;
-  /** Forgets all bytes, in this process at once, for others when they look. */
+  /**
+   * Forgets all bytes, in this process at once. A process that has the files open goes on with them until it writes, or opens
+   * the content anew: what it holds is what was written, and it checks digests itself.
+   */
   discard(): void;
   /** Offsets at which a warm read in a worker must tell the main thread (see `WarmResult.crossed`); at most 8. */
   setMarks(offsets: readonly number[]): void;

@@ -35,8 +35,9 @@ export function takeRead(streams: Stream[], range: ByteRange): Stream | undefine
   if (stream === undefined) return undefined;
   if (range.end > stream.next) {
     stream.reads += 1;
-    const isBehindGap = range.start > stream.next && stream.horizon <= stream.next;
-    stream.consumed += range.end - (isBehindGap ? range.start : Math.min(stream.next, range.end));
+    // What was skipped counts as far as it was asked for: it was read elsewhere. What lies behind that nobody has read.
+    const skipped = Math.max(0, Math.min(range.start, stream.horizon) - stream.next);
+    stream.consumed += range.end - Math.max(range.start, stream.next) + skipped;
     stream.next = range.end;
   }
   absorb(streams, stream);

@@ -123,6 +123,17 @@ test("four interleaved streams are followed, each by itself", () => {
   }
 });
 
+test("what a reader skips behind all that was asked for is not taken for read", () => {
+  const follower = new ReadAhead({ size: SIZE });
+  for (const start of [0, 128 * KIB]) follower.onRead({ start, end: start + 128 * KIB });
+  const advice = follower.onRead({ start: 256 * KIB, end: 384 * KIB });
+  // Half of it was granted, up to 576 KiB.
+  follower.granted(advice, 576 * KIB);
+  const { ahead, stream } = follower.onRead({ start: 640 * KIB, end: 768 * KIB });
+  expect(stream.consumed).toBe((4 * 128 + 192) * KIB);
+  expect(ahead).toEqual({ start: 768 * KIB, end: 768 * KIB + stream.consumed });
+});
+
 test("a jump begins anew", () => {
   const { read } = follow();
   for (let start = 0; start < 8 * MIB; start += 128 * KIB) read(start, 128 * KIB);

@@ -106,72 +106,102 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Contents that no case before it had, and the reference: pages that are held, and those of which nobody can tell. */
+/** The files of a content from their making to their end: whoever has them open goes on with them. */
+interface Life {
+  readonly held: Set<number>;
+  /** Written by somebody who was killed: there or not, but for all the same. */
+  readonly unsure: Set<number>;
+}
+
+interface State {
+  readonly content: PeerContent;
+  readonly pages: number;
+  /** What lies in the directory. */
+  current: Life | undefined;
+  /** What each process has open. */
+  readonly open: (Life | undefined)[];
+}
+
+/** Contents that no case before it had, and the reference: sets of pages, and who has which. */
 class Reference {
-  readonly #contents: readonly PeerContent[] = SIZES.map((size) => {
+  readonly #states: readonly State[] = SIZES.map((size): State => {
     contents += 1;
-    return { id: digestOf(new Uint8Array(Buffer.from(`content ${contents}`))), size, seed: contents };
+    const content = { id: digestOf(new Uint8Array(Buffer.from(`content ${contents}`))), size, seed: contents };
+    const open = Array.from({ length: PEERS }, () => undefined);
+    return { content, pages: Math.ceil(size / PAGE), current: undefined, open };
   });
-  readonly #held: Set<number>[] = SIZES.map(() => new Set());
-  readonly #unsure: Set<number>[] = SIZES.map(() => new Set());
 
   async apply(doing: Step): Promise<void> {
-    const content = this.#contentOf(doing.which);
+    const state = this.#states[doing.which];
+    if (state === undefined) throw new Error(`no content ${doing.which}`);
     const driven = await peerAt(doing.peer);
-    if (doing.kind === "write" || doing.kind === "dieWriting") {
-      const start = Math.min(doing.first * PAGE, Math.floor((content.size - 1) / PAGE) * PAGE);
-      const end = Math.min(content.size, start + doing.pages * PAGE);
-      const written = driven.ask({ op: "write", content, range: { start, end } });
-      const isSure = doing.kind === "write";
-      for (let page = start / PAGE; page * PAGE < end; page += 1)
-        (isSure ? this.#held : this.#unsure)[doing.which]?.add(page);
-      if (isSure) await written;
-      else await this.#die(doing.peer);
-    } else if (doing.kind === "die") await this.#die(doing.peer);
-    else {
-      const { outcome } = await driven.ask({ op: doing.kind, content });
-      const isWhole = this.#held[doing.which]?.size === Math.ceil(content.size / PAGE);
-      if (doing.kind === "verify") expect(outcome).toBe(isWhole ? "full" : "incomplete");
-      if (doing.kind === "discard") this.#held[doing.which]?.clear();
+    switch (doing.kind) {
+      case "write":
+      case "dieWriting":
+        await this.#write(state, driven, doing);
+        break;
+      case "die":
+        await this.#die(doing.peer);
+        break;
+      case "verify": {
+        const { outcome } = await driven.ask({ op: "verify", content: state.content });
+        const held = (state.open[doing.peer] ?? state.current)?.held.size;
+        expect(outcome).toBe(held === state.pages ? "full" : "incomplete");
+        break;
+      }
+      case "discard":
+        await driven.ask({ op: "discard", content: state.content });
+        state.current = undefined;
+        state.open[doing.peer] = undefined;
+        break;
+      case "close":
+        await driven.ask({ op: "close", content: state.content });
+        state.open[doing.peer] = undefined;
     }
-    await this.#compare();
+    for (const one of this.#states) await this.#compare(one);
   }
 
-  /** Every process, and a thread of each, sees the same, and it is what was written. */
-  async #compare(): Promise<void> {
-    for (const [index, content] of this.#contents.entries()) {
-      const answers: PeerAnswer[] = [];
-      for (let at = 0; at < PEERS; at += 1) answers.push(await (await peerAt(at)).ask({ op: "look", content }));
-      const held = this.#held[index] ?? new Set();
-      const seen = new Set(Array.from({ length: Math.ceil(content.size / PAGE) }, (_, page) => page));
-      for (const hole of answers[0]?.missing ?? [])
-        for (let at = hole.start; at < hole.end; at += PAGE) seen.delete(at / PAGE);
-      for (const { missing, read, thread } of answers) {
-        expect(missing).toEqual(answers[0]?.missing);
-        expect(read).toBe("right");
-        // A thread may have to ask the main thread first; it never has other bytes.
-        expect(thread).not.toBe("wrong");
-      }
-      for (const page of held) expect(seen).toContain(page);
-      const unsure = this.#unsure[index] ?? new Set();
-      for (const page of seen) expect(held.has(page) || unsure.has(page)).toBe(true);
+  async #write(state: State, driven: Peer, doing: Extract<Step, { readonly first: number }>): Promise<void> {
+    const start = Math.min(doing.first, state.pages - 1);
+    const end = Math.min(state.pages, start + doing.pages);
+    const range = { start: start * PAGE, end: Math.min(state.content.size, end * PAGE) };
+    const written = driven.ask({ op: "write", content: state.content, range });
+    // Who writes does so where others will look.
+    state.current ??= { held: new Set(), unsure: new Set() };
+    state.open[doing.peer] = state.current;
+    const isSure = doing.kind === "write";
+    for (let page = start; page < end; page += 1) (isSure ? state.current.held : state.current.unsure).add(page);
+    if (isSure) await written;
+    else await this.#die(doing.peer);
+  }
+
+  /** Every process, and a thread of each, sees all of the pages of the files that it has open, and they are what was written. */
+  async #compare(state: State): Promise<void> {
+    for (let at = 0; at < PEERS; at += 1) {
+      const { missing, read, thread } = await (await peerAt(at)).ask({ op: "look", content: state.content });
+      state.open[at] ??= state.current;
+      expect(read).toBe("right");
+      // A thread may have to ask the main thread first; it never has other bytes.
+      expect(thread).not.toBe("wrong");
+      const seen = new Set(Array.from({ length: state.pages }, (_, page) => page));
+      for (const hole of missing ?? [])
+        for (let page = hole.start / PAGE; page * PAGE < hole.end; page += 1) seen.delete(page);
+      const life = state.open[at] ?? { held: new Set(), unsure: new Set() };
+      for (const page of life.unsure) if (seen.has(page)) life.held.add(page);
       // From here on nobody may change their mind.
-      for (const page of seen) held.add(page);
-      unsure.clear();
+      life.unsure.clear();
+      expect([at, sorted(seen)]).toEqual([at, sorted(life.held)]);
     }
   }
 
   async #die(index: number): Promise<void> {
     await peers[index]?.kill();
     peers[index] = undefined;
-  }
-
-  #contentOf(index: number): PeerContent {
-    const found = this.#contents[index];
-    if (found === undefined) throw new Error(`no content ${index}`);
-    return found;
+    for (const { open } of this.#states) open[index] = undefined;
   }
 }
+
+const sorted = (pages: ReadonlySet<number>): readonly number[] => [...pages].sort((a, b) => a - b);
 
 test(
   "processes and threads that share a directory see the same pages after every step, also when one is killed while it writes",

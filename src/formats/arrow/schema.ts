@@ -69,14 +69,17 @@ function parseField(table: FlatTable, walk: Walk): Field {
   if (encoding === undefined) return new Field(name, type, isNullable, metadata);
   const id = flatInt64(encoding, ENCODING.id);
   if (BigInt(Number(id)) !== id) throw new RiffleError("malformed", `a dictionary of the number ${id}`);
-  walk.dictionaries.set(Number(id), type);
+  // Columns may share a dictionary; the package tells one from two by the object that its type is.
+  const values = walk.dictionaries.get(Number(id)) ?? type;
+  if (String(values) !== String(type)) throw new RiffleError("malformed", `two dictionaries of the number ${id}`);
+  walk.dictionaries.set(Number(id), values);
   const indexTable = flatTable(encoding, ENCODING.indexType);
   // Schema.fbs: without a type of their own, indices are signed and of 32 bits.
   const indices = indexTable === undefined ? intType(32, true) : intType(...intOf(indexTable));
   const isOrdered = flatUint8(encoding, ENCODING.isOrdered, 0) !== 0;
   if (indices === undefined) throw new RiffleError("malformed", `dictionary ${id} has indices of no integer type`);
   // The package's type of an index is one of its integer classes, which these are.
-  const encoded = new Dictionary(type, indices as never, Number(id), isOrdered);
+  const encoded = new Dictionary(values, indices as never, Number(id), isOrdered);
   return new Field(name, encoded, isNullable, metadata);
 }
 

@@ -5,6 +5,8 @@ import { plainHint } from "../../../src/formats/parquet/plain-types.ts";
 import type { SchemaNode } from "../../../src/formats/parquet/schema.ts";
 
 /** Of Schema.fbs and Message.fbs. */
+const BINARY = 4;
+const UTF8 = 5;
 const STRUCT = 13;
 const VERSION_5 = 4;
 
@@ -34,15 +36,23 @@ class Flat {
     return { at, point };
   }
 
-  /** A vector of tables that are all the same one. */
-  vector(length: number): { readonly at: number; point(target: number): void } {
+  /** A vector of tables; `point` makes them all the same one. */
+  vector(length: number): {
+    readonly at: number;
+    point(target: number): void;
+    pointItem(index: number, target: number): void;
+  } {
     const at = this.#end;
     this.bytes.writeUInt32LE(length, at);
     this.#end = at + 4 + length * 4;
-    const point = (target: number): void => {
-      for (let item = at + 4; item < at + 4 + length * 4; item += 4) this.bytes.writeUInt32LE(target - item, item);
+    const pointItem = (index: number, target: number): void => {
+      const item = at + 4 + index * 4;
+      this.bytes.writeUInt32LE(target - item, item);
     };
-    return { at, point };
+    const point = (target: number): void => {
+      for (let index = 0; index < length; index += 1) pointItem(index, target);
+    };
+    return { at, point, pointItem };
   }
 
   message(root: number): Uint8Array {
@@ -87,6 +97,30 @@ test("tables that stand in millions of places at once are refused, however few b
   expect(() => parseSchema(schemaTable(wide))).toThrow(/contains itself/);
   const noted = aliased({ levels: 3, width: 30, notes: 500 });
   expect(() => parseSchema(schemaTable(noted))).toThrow(/entries of metadata/);
+});
+
+test("columns may share a dictionary, and one number may not stand for two", () => {
+  const shared = (kinds: readonly number[]): Uint8Array => {
+    const flat = new Flat();
+    const link = { to: 0 };
+    const message = flat.table([{ byte: VERSION_5 }, { byte: 1 }, link]);
+    const schema = flat.table([undefined, link]);
+    message.point(2, schema.at);
+    const fields = flat.vector(kinds.length);
+    schema.point(1, fields.at);
+    for (const [index, kind] of kinds.entries()) {
+      const field = flat.table([undefined, undefined, { byte: kind }, link, link]);
+      fields.pointItem(index, field.at);
+      field.point(3, flat.table([]).at);
+      field.point(4, flat.table([]).at);
+    }
+    return flat.message(message.at);
+  };
+  const { schema } = parseSchema(schemaTable(shared([UTF8, UTF8])));
+  expect(schema.fields.map(({ type }) => String(type))).toEqual(["Dictionary<Int32, Utf8>", "Dictionary<Int32, Utf8>"]);
+  expect(() => parseSchema(schemaTable(shared([UTF8, BINARY])))).toThrow(
+    expect.objectContaining({ code: "malformed", message: "two dictionaries of the number 0" }),
+  );
 });
 
 test("Parquet's note of its Arrow schema has no more fields than the file", () => {

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { digestOf } from "../../../src/bytes/digest.ts";
 import type { ByteRange } from "../../../src/bytes/range.ts";
-import type { WarmHandle } from "../../../src/cache/cache.ts";
+import type { CacheEntry, WarmHandle } from "../../../src/cache/cache.ts";
 import { openCache } from "../../../src/cache/open-cache.ts";
 import { WarmReader } from "../../../src/cache/warm-reader.ts";
 import { patterned } from "../patterned.ts";
@@ -74,8 +74,15 @@ async function processMain(directory: string): Promise<void> {
       thread.postMessage(ask);
     });
 
+  const entries = new Map<string, CacheEntry>();
+  const entryOf = ({ id, size }: Pick<PeerContent, "id" | "size">): CacheEntry => {
+    const entry = entries.get(id) ?? cache.open(id, size);
+    entries.set(id, entry);
+    return entry;
+  };
+
   async function look({ id, size, seed }: PeerContent): Promise<PeerAnswer> {
-    const entry = cache.open(id, size);
+    const entry = entryOf({ id, size });
     const missing = entry.missing({ start: 0, end: size });
     const content = patterned(size, seed);
     let read: PeerAnswer["read"] = "right";
@@ -93,8 +100,8 @@ async function processMain(directory: string): Promise<void> {
   }
 
   async function answer({ op, content, range }: PeerRequest): Promise<PeerAnswer> {
-    const { id, size, seed } = content;
-    const entry = cache.open(id, size);
+    const { size, seed } = content;
+    const entry = entryOf(content);
     if (op === "look") return look(content);
     if (op === "verify") return { outcome: await entry.verify(digestOf(patterned(size, seed))) };
     if (op === "write" && range !== undefined)
@@ -102,7 +109,7 @@ async function processMain(directory: string): Promise<void> {
     if (op === "discard") entry.discard();
     if (op === "close") {
       entry.close();
-      entry.close();
+      entries.delete(id);
     }
     return {};
   }
