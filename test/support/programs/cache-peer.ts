@@ -109,7 +109,7 @@ async function processMain(directory: string): Promise<void> {
     if (op === "discard") entry.discard();
     if (op === "close") {
       entry.close();
-      entries.delete(id);
+      entries.delete(content.id);
     }
     return {};
   }
