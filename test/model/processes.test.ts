@@ -165,14 +165,15 @@ class Reference {
     const start = Math.min(doing.first, state.pages - 1);
     const end = Math.min(state.pages, start + doing.pages);
     const range = { start: start * PAGE, end: Math.min(state.content.size, end * PAGE) };
+    // Killed before anything is there, nobody could tell whether its files were made.
+    const isSure = doing.kind === "write" || (state.current?.held.size ?? 0) === 0;
     const written = driven.ask({ op: "write", content: state.content, range });
     // Who writes does so where others will look.
     state.current ??= { held: new Set(), unsure: new Set() };
     state.open[doing.peer] = state.current;
-    const isSure = doing.kind === "write";
     for (let page = start; page < end; page += 1) (isSure ? state.current.held : state.current.unsure).add(page);
     if (isSure) await written;
-    else await this.#die(doing.peer);
+    if (doing.kind === "dieWriting") await this.#die(doing.peer);
   }
 
   /** Every process, and a thread of each, sees all of the pages of the files that it has open, and they are what was written. */
