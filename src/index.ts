@@ -95,7 +95,11 @@ export async function open(reference: string, options: OpenOptions = {}): Promis
   const artifact = await openArtifact(reference, withDockerCredentials(reference, options));
   const mounts = new Set<ArtifactMount>();
   const mount = async (directory: string, mountOptions?: ArtifactMountOptions): Promise<ArtifactMount> => {
-    const mounted = await mountArtifact(artifact, { ...mountOptions, mountpoint: directory });
+    const mounted = await mountArtifact(artifact, {
+      ...mountOptions,
+      mountpoint: directory,
+      threads: options.engine?.threads,
+    });
     mounts.add(mounted);
     void mounted.ended.then(() => mounts.delete(mounted));
     return mounted;

@@ -17,7 +17,11 @@ const PIECES = Array.from({ length: READERS }, (_, at) => ({
   end: at * STEP_BYTES + PIECE_BYTES,
 }));
 
-async function readAtOnce(bench: Bench, how: "pread" | "mmap", readers: number): Promise<{ ms: number; bytes: number }> {
+async function readAtOnce(
+  bench: Bench,
+  how: "pread" | "mmap",
+  readers: number,
+): Promise<{ ms: number; bytes: number }> {
   const { reference } = await bench.store("raw", () => rawArtifact(bench));
   const mounted = await bench.mount(reference);
   await bench.registry.reset();
@@ -91,7 +95,14 @@ export const millionFiles: Scenario = {
         const pairs = await repeat(3, async () => ({ ours: await walkMs(tree.path), local: await walkMs(local) }));
         const ratio = median(pairs.map((pair) => pair.local / pair.ours));
         const calls = tree.systemCalls() - before;
-        return { mountMs: tree.ms, firstMs, ratio, calls, peak: tree.peakMemory() / 1e6, secondMs: pairs[0]?.ours ?? 0 };
+        return {
+          mountMs: tree.ms,
+          firstMs,
+          ratio,
+          calls,
+          peak: tree.peakMemory() / 1e6,
+          secondMs: pairs[0]?.ours ?? 0,
+        };
       });
       const worst = (pick: (round: (typeof rounds)[number]) => number): number => Math.max(...rounds.map(pick));
       const mountMs = median(rounds.map((round) => round.mountMs));

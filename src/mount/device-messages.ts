@@ -46,3 +46,20 @@ export type DeviceMessage =
   | { readonly kind: "fault"; readonly opcode: number; readonly message: string }
   /** The device is gone (`ENODEV`), or cannot be read. The thread ends. */
   | { readonly kind: "end"; readonly code: string };
+
+/** What a thread of many devices starts with: a socket on which a byte means that orders wait. */
+export interface SharedDeviceThreadData {
+  readonly wake: number;
+}
+
+export type SharedDeviceOrder =
+  /** Serve this one, too. Its descriptor does not block. */
+  | { readonly kind: "add"; readonly id: number; readonly data: DeviceThreadData }
+  /** End after the last device. */
+  | { readonly kind: "end" };
+
+/** `id` 0 is the thread itself. */
+export interface SharedDeviceMessage {
+  readonly id: number;
+  readonly message: DeviceMessage;
+}

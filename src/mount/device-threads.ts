@@ -8,7 +8,7 @@ import { COUNTERS, REQUESTS_COUNTER, type DeviceMessage, type DeviceThreadData }
 export const DEFAULT_THREADS = 2;
 export const MAX_THREADS = 16;
 /** Device threads hold next to nothing on their heaps. */
-const HEAP_MEBIBYTES = 32;
+export const HEAP_MEBIBYTES = 32;
 
 export interface DeviceThreads {
   /** Resolves when every thread reads the device; rejects when one cannot start. */
@@ -29,17 +29,22 @@ export function startDeviceThreads(options: DeviceThreadsOptions): DeviceThreads
   const count = Math.min(MAX_THREADS, Math.max(1, Math.floor(options.count)));
   const counters = Array.from({ length: count }, () => new Float64Array(new SharedArrayBuffer(COUNTERS * 8)));
   const threads = counters.map((own) => startThread({ ...options.data, counters: own.buffer }, options.onMessage));
-  const sum = (at: number): number => counters.reduce((total, own) => total + (own[at] ?? 0), 0);
   return {
     ready: Promise.all(threads.map((thread) => thread.ready)).then(() => undefined),
     ended: Promise.all(threads.map((thread) => thread.ended)).then((codes) => codes.at(-1) ?? "unknown"),
-    counters: () => ({
-      reads: sum(0),
-      bytesRead: sum(1),
-      bytesFromCache: sum(2),
-      bytesProven: sum(3),
-      requests: sum(REQUESTS_COUNTER),
-    }),
+    counters: () => warmCounters(counters),
+  };
+}
+
+/** The counts of several threads together. */
+export function warmCounters(counters: readonly Float64Array[]): WarmCounters {
+  const sum = (at: number): number => counters.reduce((total, own) => total + (own[at] ?? 0), 0);
+  return {
+    reads: sum(0),
+    bytesRead: sum(1),
+    bytesFromCache: sum(2),
+    bytesProven: sum(3),
+    requests: sum(REQUESTS_COUNTER),
   };
 }
 

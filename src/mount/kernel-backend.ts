@@ -6,7 +6,12 @@ import { backingFiles, type BackingFiles } from "./backing-files.ts";
 import type { Availability, Backend, Mounted, MountOptions } from "./backend.ts";
 import { detach, type AttachedMount } from "./detach.ts";
 import { heldDevice } from "./device-holder.ts";
-import { DEFAULT_THREADS, startDeviceThreads, type DeviceThreads } from "./device-threads.ts";
+import {
+  DEFAULT_THREADS,
+  startDeviceThreads,
+  type DeviceThreads,
+  type DeviceThreadsOptions,
+} from "./device-threads.ts";
 import { negotiate, type KernelAbilities } from "./init.ts";
 import { KernelMount } from "./kernel-mount.ts";
 import { KernelSession } from "./kernel-session.ts";
@@ -14,6 +19,7 @@ import { resolveMountpoint } from "./mountpoint.ts";
 import { loadNative, type Native } from "./native.ts";
 import { mountAt } from "./proc-mounts.ts";
 import { REQUEST_BUFFER_BYTES } from "./protocol.ts";
+import type { SharedDevices } from "./shared-devices.ts";
 import { treeTotals, type TreeView } from "./tree-view.ts";
 
 export interface KernelBackendOptions {
@@ -22,6 +28,8 @@ export interface KernelBackendOptions {
   /** Who mounts; this process's effective user if absent. */
   readonly uid?: number;
   readonly gid?: number;
+  /** Threads that the mounts of a process share; each mount has its own without it. */
+  readonly devices?: SharedDevices;
 }
 
 /** The kernel's own FUSE protocol, spoken over the device by threads of this process. Linux 5.4 or newer. */
@@ -30,6 +38,7 @@ export function kernelBackend(options: KernelBackendOptions = {}): Backend {
     device: options.device ?? "/dev/fuse",
     uid: options.uid ?? process.geteuid?.() ?? 0,
     gid: options.gid ?? process.getegid?.() ?? 0,
+    devices: options.devices,
   };
   return {
     name: "kernel",
@@ -38,7 +47,7 @@ export function kernelBackend(options: KernelBackendOptions = {}): Backend {
   };
 }
 
-type Who = Required<KernelBackendOptions>;
+type Who = Required<Omit<KernelBackendOptions, "devices">> & { readonly devices: SharedDevices | undefined };
 
 function deviceAvailability(device: string): Availability {
   if (process.platform !== "linux") {
@@ -110,6 +119,10 @@ function agree(descriptor: number, options: { readonly passthrough: boolean }): 
   }
 }
 
+async function startThreads(devices: SharedDevices | undefined, options: DeviceThreadsOptions): Promise<DeviceThreads> {
+  return devices === undefined ? startDeviceThreads(options) : devices.start(options);
+}
+
 interface Connection {
   readonly who: Who;
   readonly attached: AttachedMount;
@@ -134,7 +147,7 @@ async function serve(served: Served, options: MountOptions, connection: Connecti
     backing,
     log: options.log,
   });
-  const threads: DeviceThreads = startDeviceThreads({
+  const threads = await startThreads(who.devices, {
     count: options.threads ?? DEFAULT_THREADS,
     data: {
       device: descriptor,

@@ -1,6 +1,7 @@
 import type { Artifact } from "../artifact/artifact.ts";
 import type { MountFacts } from "../artifact/accounting.ts";
 import type { LogLevel, Mounted, PageCache } from "./backend.ts";
+import type { SharedThreads } from "../formats/shared-threads.ts";
 import { chooseBackend, type BackendName } from "./choose-backend.ts";
 
 export interface ArtifactMountOptions {
@@ -32,10 +33,10 @@ export function mountFacts(mounted: Mounted, mountpoint: string): MountFacts {
 
 export async function mountArtifact(
   artifact: Artifact,
-  options: ArtifactMountOptions & { readonly mountpoint: string },
+  options: ArtifactMountOptions & { readonly mountpoint: string; readonly threads?: SharedThreads | undefined },
 ): Promise<ArtifactMount> {
   const { mountpoint } = options;
-  const backend = await chooseBackend(options.backend ?? "auto");
+  const backend = await chooseBackend(options.backend ?? "auto", { threads: options.threads });
   const mounted = await backend.mount(artifact.served, {
     mountpoint,
     source: artifact.reference,

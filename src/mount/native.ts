@@ -4,6 +4,10 @@ import { RiffleError } from "../errors.ts";
 export interface Native {
   /** The call's result, or a negative errno. */
   ioctl(fd: number, request: number, argument: Uint8Array): number;
+  /** Waits until one of these can be read or is broken, or the time is over; the ones that are. */
+  poll(descriptors: readonly number[], timeoutMs: number): ReadonlySet<number>;
+  /** Reads of this descriptor no longer wait. */
+  unblock(fd: number): void;
   /** Two connected Unix stream sockets, closed on exec. */
   socketPair(): readonly [number, number];
   /** The descriptor that waits in a socket (SCM_RIGHTS), closed on exec; undefined when there is none. */
@@ -17,6 +21,11 @@ const SCM_RIGHTS = 1;
 const MSG_DONTWAIT_CMSG_CLOEXEC = 0x4000_0040;
 /** struct cmsghdr and one int, on 64-bit machines. */
 const CONTROL_BYTES = 24;
+/** ioctl(2): a pointer to an int that is not 0. */
+const FIONBIO = 0x5421;
+const POLLIN = 1;
+/** struct pollfd: descriptor 0, events 4, what happened 6. */
+const POLLFD_BYTES = 8;
 /** struct msghdr on 64-bit machines: name 0, iov 16, iovlen 24, control 32, controllen 40, flags 48. */
 const MSGHDR_BYTES = 56;
 
@@ -39,7 +48,25 @@ async function bind(): Promise<Native> {
   const ioctl = libc.func("int ioctl(int fd, unsigned long request, void *argument)");
   const socketpair = libc.func("int socketpair(int domain, int type, int protocol, void *sockets)");
   const recvmsg = libc.func("long recvmsg(int fd, void *message, int flags)");
+  const poll = libc.func("int poll(void *descriptors, unsigned long count, int timeout)");
   return {
+    poll(descriptors, timeoutMs) {
+      const asked = Buffer.alloc(descriptors.length * POLLFD_BYTES);
+      for (const [at, fd] of descriptors.entries()) {
+        asked.writeInt32LE(fd, at * POLLFD_BYTES);
+        asked.writeInt16LE(POLLIN, at * POLLFD_BYTES + 4);
+      }
+      // EINTR: nothing is ready, and whoever asks will ask again.
+      if (Number(poll(asked, descriptors.length, timeoutMs)) < 0) return new Set();
+      return new Set(descriptors.filter((_, at) => asked.readInt16LE(at * POLLFD_BYTES + 6) !== 0));
+    },
+    unblock(fd) {
+      const on = Buffer.alloc(4);
+      on.writeInt32LE(1);
+      if (Number(ioctl(fd, FIONBIO, on)) !== 0) {
+        throw new RiffleError("machine", `descriptor ${fd} cannot be made not to wait: errno ${koffi.errno()}`);
+      }
+    },
     ioctl(fd, request, argument) {
       const result = Number(ioctl(fd, request, argument));
       return result < 0 ? -koffi.errno() : result;

@@ -22,6 +22,7 @@ import { mountAt } from "../../src/mount/proc-mounts.ts";
 import { mountInChild, noMounts, type MountedChild } from "../support/mounted-child.ts";
 import { hasPython, python } from "../support/python.ts";
 import { expectBytes } from "../support/expect-bytes.ts";
+import type { TestedBackend } from "../support/programs/compiled.ts";
 import { mountCalls } from "./mount-calls.ts";
 import { mountEndings } from "./mount-endings.ts";
 import {
@@ -38,7 +39,7 @@ import {
 } from "../support/served-memory.ts";
 
 export interface MountConformance {
-  readonly backend: "kernel" | "libfuse";
+  readonly backend: TestedBackend;
   /** Whether a signal ends a read that waits (libfuse 2 does not tell us of it). */
   readonly interrupts: boolean;
   /** Whether names that are not UTF-8 keep their bytes. */

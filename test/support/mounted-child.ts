@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAttached } from "../../src/mount/detach.ts";
 import { mountAt } from "../../src/mount/proc-mounts.ts";
+import type { TestedBackend } from "./programs/compiled.ts";
 import type { ServeMemoryArguments, ServeMemoryCommand } from "./programs/serve-memory.ts";
 
 export const PROGRAMS: string = join(import.meta.dirname, "../../dist-tools/test/support/programs");
 
 /** Why this machine cannot run tests that mount, or undefined. */
-export function noMounts(backend: "kernel" | "libfuse"): string | undefined {
+export function noMounts(backend: TestedBackend): string | undefined {
   if (process.platform !== "linux") return "not Linux";
   if (process.getuid?.() !== 0) return "not root";
   try {
@@ -19,7 +20,7 @@ export function noMounts(backend: "kernel" | "libfuse"): string | undefined {
     return "no usable /dev/fuse";
   }
   if (!existsSync(PROGRAMS)) return "dist-tools is not built";
-  if (backend === "kernel") return undefined;
+  if (backend !== "libfuse") return undefined;
   const loads = spawnSync(process.execPath, ["-e", 'require("fuse-native")'], {
     cwd: join(import.meta.dirname, "../.."),
   });

@@ -1,9 +1,9 @@
 /** Mounts the conformance tree and obeys its parent, which reads the mount: `fork` it with a JSON argument. */
 import { conformanceEntries, servedMemory } from "../served-memory.ts";
-import { compiledBackend } from "./compiled.ts";
+import { compiledBackend, type TestedBackend } from "./compiled.ts";
 
 export interface ServeMemoryArguments {
-  readonly backend: "kernel" | "libfuse";
+  readonly backend: TestedBackend;
   readonly mountpoint: string;
   readonly umask?: number;
   readonly pageCache?: "auto" | "always" | "never";
