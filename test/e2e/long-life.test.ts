@@ -107,7 +107,7 @@ describe.skipIf(obstacle !== undefined)(`a long life${obstacle === undefined ? "
   test("a daemon of another version is said to be one, and can be unmounted", async () => {
     await start({});
     const runtime = join(home.path, "runtime/riffle");
-    const [name = ""] = readdirSync(runtime).filter((file) => file.startsWith("session-"));
+    const name = readdirSync(runtime).find((file) => file.startsWith("session-")) ?? "";
     const text = readFileSync(join(runtime, name), "utf8");
     // What a later version might leave: the same mount, another protocol, and a daemon that says so.
     const server = createServer((socket) => {

@@ -68,11 +68,12 @@ export async function faultyLink(target: string, random: Random): Promise<Faulty
     response.on("error", () => undefined);
     const fault = random.next() < share ? random.pick(bag) : undefined;
     if (fault !== undefined) faults.set(fault, (faults.get(fault) ?? 0) + 1);
-    const forward = ask({ hostname, port, agent, path: request.url, method: request.method, headers: request.headers });
+    if (fault !== undefined && answeredHere(fault, request, response)) return;
+    const { url, method, headers } = request;
+    const forward = ask({ hostname, port, agent, path: url, method, headers });
     // A client that leaves ends the exchange behind it.
     response.once("close", () => forward.destroy());
     forward.on("error", () => response.destroy());
-    if (fault !== undefined && answeredHere(fault, request, response)) return void forward.destroy();
     forward.on("response", (answer) => void relay(answer, response, fault).catch(() => response.destroy()));
     request.pipe(forward);
   });
@@ -123,7 +124,12 @@ function answeredHere(fault: FaultKind, request: IncomingMessage, response: Serv
       return end(416, { "Content-Range": "bytes */1" });
     case "html":
       return end(200);
-    default:
+    case "reset in the body":
+    case "cut short":
+    case "late headers":
+    case "late body":
+    case "stopped in the body":
+    case "wrong range":
       return false;
   }
 }

@@ -41,16 +41,24 @@ async function minutes(count: number, seed: number): Promise<readonly string[]> 
   using folder = temporaryFolder("soak");
   const environment = { ...riffleHome(folder), HOME: folder.path, TMPDIR: folder.sub("tmp") };
   const home: SoakHome = { path: folder.path, environment, cacheDir: folder.sub("cache/riffle") };
+  const leave = (): void => void remove(home).finally(() => process.exit(130));
+  process.once("SIGINT", leave).once("SIGTERM", leave);
   try {
     const result = await storm({ durationMs: count * 60_000, seed, home, say });
     const left = leftOf(home);
     for (const line of [...stormLines(result), ...leftLines(left)]) say(line);
     return stormViolations(result, left);
   } finally {
-    for (const pid of leftOf(home).processes) process.kill(pid, "SIGKILL");
-    for (const mountpoint of leftOf(home).mounts) await unmountByTool(mountpoint, { lazy: true });
-    rmSync(folder.path, { recursive: true, force: true });
+    process.off("SIGINT", leave).off("SIGTERM", leave);
+    await remove(home);
   }
+}
+
+/** Whatever state it is in. */
+async function remove(home: SoakHome): Promise<void> {
+  for (const pid of leftOf(home).processes) process.kill(pid, "SIGKILL");
+  for (const mountpoint of leftOf(home).mounts) await unmountByTool(mountpoint, { lazy: true });
+  rmSync(home.path, { recursive: true, force: true });
 }
 
 async function cycles(count: number): Promise<readonly string[]> {

@@ -72,7 +72,7 @@ export async function heldLink(target: string): Promise<HeldLink> {
     asked: () => [...asked],
     release: () => {
       matches = () => false;
-      for (const forward of [...waiting]) forward();
+      for (const forward of waiting) forward();
     },
     close,
     [Symbol.asyncDispose]: close,
