@@ -3,7 +3,7 @@ import { isRiffleError } from "../errors.ts";
 import { askDaemon } from "./control-client.ts";
 import { removeSocket, socketsIn } from "./control-server.ts";
 import { removePrivateMountpoint } from "./private-mount.ts";
-import { processIdentity, processState } from "./process-identity.ts";
+import { isStopped, processIdentity, processState } from "./process-identity.ts";
 import { isServed, riffleMounts, type RiffleMount } from "./riffle-mounts.ts";
 import {
   readSessionStates,
@@ -37,12 +37,14 @@ export interface Session {
 export interface SessionOptions {
   /** The state directory. */
   readonly directory: string;
-  /** How long a daemon may take to answer before it counts as hung. */
+  /** How long a daemon may take to answer before it counts as hung; by default longer where it is busy than where it is stopped. */
   readonly answerTimeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 const ANSWER_TIMEOUT_MS = 1000;
+/** Twenty daemons that are asked at once on a machine at work are slow, not hung. */
+const BUSY_TIMEOUT_MS = 5000;
 
 /**
  * The riffle mounts of this user, oldest first. Touches no path below any of them, so that no dead or hung mount can hang
@@ -162,7 +164,7 @@ async function ask(state: SessionState, options: SessionOptions): Promise<Pick<S
       state.socket,
       { op: "stats" },
       {
-        timeoutMs: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
+        timeoutMs: options.answerTimeoutMs ?? (isStopped(state.process) ? ANSWER_TIMEOUT_MS : BUSY_TIMEOUT_MS),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       },
     );
