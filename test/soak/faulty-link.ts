@@ -130,8 +130,9 @@ function answeredHere(fault: FaultKind, request: IncomingMessage, response: Serv
     case "late body":
     case "stopped in the body":
     case "wrong range":
-      return false;
+      break;
   }
+  return false;
 }
 
 async function relay(answer: IncomingMessage, response: ServerResponse, fault: FaultKind | undefined): Promise<void> {
