@@ -1,5 +1,6 @@
 import { accessSync, constants, lstatSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { CACHE_FOLDERS, flawOfCacheRoot, flawOfOwnFolder } from "../../cache/trust.ts";
 import { formatBytes } from "../quantities.ts";
 import { fail, ok, warn, type Check } from "./check.ts";
 
@@ -33,16 +34,27 @@ function writable(path: string): boolean {
   }
 }
 
+/** What a mount would say of the cache's folders before it does without them. */
+function flawedFolder(directory: string): string | undefined {
+  const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  if (!isThere(directory)) return undefined;
+  const flaw = flawOfCacheRoot(directory);
+  if (flaw !== undefined) return `${directory} ${flaw}`;
+  for (const path of [join(directory, "v1"), ...CACHE_FOLDERS.map((folder) => join(directory, "v1", folder))]) {
+    const own = isThere(path) ? flawOfOwnFolder(path) : undefined;
+    if (own !== undefined) return `${path} ${own}`;
+  }
+  return undefined;
+}
+
 /** Makes nothing: a folder that is missing is judged by the one that it would be made in. */
 export function cacheCheck(directory: string): Check {
   const name = "cache";
   const base = nearest(directory);
   const choose = "choose another place with --cache-dir";
   if (!writable(base)) return warn(name, `${directory} cannot be written: nothing is kept on disk`, choose);
-  const own = lstatSync(join(directory, "v1"), { throwIfNoEntry: false });
-  const uid = process.getuid?.() ?? 0;
-  if (own !== undefined && (!own.isDirectory() || own.uid !== uid || (own.mode & 0o077) !== 0))
-    return warn(name, `${directory}/v1 is not yours alone: nothing is kept on disk`, `remove it, or ${choose}`);
+  const flawed = flawedFolder(directory);
+  if (flawed !== undefined) return warn(name, `${flawed}: nothing is kept on disk`, `remove it, or ${choose}`);
   const { type, bavail, bsize } = statfsSync(base);
   const free = bavail * bsize;
   const network = NETWORK_TYPES.get(type);
