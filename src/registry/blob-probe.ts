@@ -2,7 +2,6 @@ import type { HttpResponse } from "../fetch/http.ts";
 import { isRedirect, MAX_HOPS, redirectTarget, statedExpiry } from "../fetch/redirect.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { RegistryReference } from "../oci/reference.ts";
-import type { RegistryCapabilities } from "./capabilities.ts";
 import type { RegistryConnection } from "./open-registry.ts";
 
 /** Small ranges of one blob that were asked for at the same time. */
@@ -25,10 +24,20 @@ interface ProbeOptions extends RegistryConnection {
 const PARALLEL = 8;
 const PARALLEL_BYTES = 256;
 
-type BlobFacts = Pick<
-  RegistryCapabilities,
-  "ranges" | "rangeStatus" | "redirects" | "redirectLifeS" | "headStatus" | "parallel"
->;
+export interface BlobFacts {
+  /** What a closed range of a blob is answered with; absent without a blob. */
+  readonly ranges?: "partial" | "whole" | "refused";
+  /** Its status; absent without a blob. */
+  readonly rangeStatus?: number;
+  /** The origins that a blob request is redirected to, in order; absent without a blob. */
+  readonly redirects?: readonly string[];
+  /** Seconds that the last of these addresses says it lives; null when it does not say; absent without a redirect. */
+  readonly redirectLifeS?: number | null;
+  /** The status of a HEAD of a blob; absent where it was not tried. */
+  readonly headStatus?: number;
+  /** What came of small ranges asked for at the same time; absent where it was not tried. */
+  readonly parallel?: ParallelProbe;
+}
 
 /** What a closed range of a blob is answered with, and where it leads. */
 export async function probeBlob(

@@ -2,12 +2,12 @@ import type { Digest } from "../bytes/digest.ts";
 import { isRiffleError } from "../errors.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { RegistryReference } from "../oci/reference.ts";
-import { probeBlob, type ParallelProbe } from "./blob-probe.ts";
+import { probeBlob, type BlobFacts } from "./blob-probe.ts";
 import { connectRegistry, type RegistryConnection, type RegistryOptions } from "./open-registry.ts";
 import { referrersByApi } from "./referrers.ts";
 import { askRegistry, isWebPage } from "./registry-http.ts";
 
-export interface RegistryCapabilities {
+export interface RegistryCapabilities extends BlobFacts {
   readonly host: string;
   readonly scheme: "https" | "http";
   /** Whether `/v2/` answers as a registry; what it states of its version. */
@@ -15,18 +15,6 @@ export interface RegistryCapabilities {
   readonly apiVersion?: string;
   /** How it asked for credentials. */
   readonly authentication: "anonymous" | "basic" | "bearer";
-  /** What a closed range of a blob is answered with; absent without a blob. */
-  readonly ranges?: "partial" | "whole" | "refused";
-  /** Its status; absent without a blob. */
-  readonly rangeStatus?: number;
-  /** The origins that a blob request is redirected to, in order; absent without a blob. */
-  readonly redirects?: readonly string[];
-  /** Seconds that the last of these addresses says it lives; null when it does not say; absent without a redirect. */
-  readonly redirectLifeS?: number | null;
-  /** The status of a HEAD of a blob; absent where it was not tried. */
-  readonly headStatus?: number;
-  /** What came of small ranges asked for at the same time; absent where it was not tried. */
-  readonly parallel?: ParallelProbe;
   /** Whether it has the referrers API; absent without a subject. */
   readonly referrersApi?: boolean;
 }

@@ -65,7 +65,8 @@ test("folders are judged without being made", () => {
   const cache = join(folder, "deep/cache");
   expect(cacheCheck(cache).status).toBe("ok");
   expect(stateCheck("state", join(folder, "deep/state")).status).toBe("ok");
-  mkdirSync(join(folder, "open/v1"), { recursive: true, mode: 0o755 });
+  mkdirSync(join(folder, "open/v1"), { recursive: true });
+  chmodSync(join(folder, "open/v1"), 0o777);
   expect(cacheCheck(join(folder, "open")).status).toBe("warn");
   expect(cacheCheck(join(folder, "deep/cache")).message).toContain(cache);
 });
