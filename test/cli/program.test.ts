@@ -47,9 +47,7 @@ describe("usage", () => {
 describe("not yet", () => {
   const later = ["index", "bench", "verify", "policy", "serve"];
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
-  const flags = [
-    ["--unpack", "none"],
-  ]
+  const flags = [["--unpack", "none"]]
     .concat([
       ["--index", "any"],
       ["--index-key", "f"],

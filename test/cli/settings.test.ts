@@ -151,7 +151,20 @@ test("what the schema allows is read, and what it forbids is refused", () => {
     fc.integer({ min: -2, max: 5 }),
     fc.double(),
     fc.constant(null),
-    fc.constantFrom("", "true", "x", "1G", "1.5k", "60s", "10ms", "60", "linux/amd64", "linux/arm/v7", "a/b/c/d", "hints"),
+    fc.constantFrom(
+      "",
+      "true",
+      "x",
+      "1G",
+      "1.5k",
+      "60s",
+      "10ms",
+      "60",
+      "linux/amd64",
+      "linux/arm/v7",
+      "a/b/c/d",
+      "hints",
+    ),
   );
   const key = fc.constantFrom(...Object.keys(schema.properties).filter((name) => name !== "$schema"));
   fc.assert(
