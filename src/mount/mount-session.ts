@@ -50,6 +50,8 @@ export async function startMountSession(
   const control = await startControlServer({
     directory: options.directory,
     handle: async (request) => {
+      // Another command's clean-up asks whether anybody is there: somebody is, before the mount is.
+      if (request.op === "ping") return {};
       if (running.session === undefined) throw new RiffleError("closed", "the mount is not ready yet");
       return { ...(await answer(request, running.session, options)) };
     },

@@ -132,7 +132,6 @@ print(json.dumps([len(fds), heads, listed]))
     await registry.reset();
     expect(await Promise.all(others.map(read))).toEqual(others.map(() => [0]));
     expect((await registry.counters()).requests).toBe(0);
-    // Twenty who have just read are slow to answer on a machine at work: that passes.
     const states = async (): Promise<readonly string[]> => {
       const { stdout } = await home.riffle(["status", "--json"]);
       // what riffle status --json prints
