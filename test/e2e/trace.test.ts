@@ -122,7 +122,7 @@ test.skipIf(obstacle !== undefined)(
     expect(new Set(half.map(({ from, missed, path }) => `${from} ${missed} ${path}`))).toEqual(
       new Set(["cache 0 data/big.bin"]),
     );
-    expect(new Set(requests.map(({ kind, status }) => `${kind} ${status}`))).toEqual(
+    expect(new Set(requests.map((one) => `${one.kind} ${one.status}`))).toEqual(
       new Set(["manifest 401", "token 200", "manifest 200", "blob 307", "blob 206"]),
     );
     const text = readFileSync(trace, "utf8");
