@@ -29,8 +29,8 @@ function onTerminal(words: readonly string[]): string {
   return spawnSync("script", ["-qec", line, "/dev/null"], { encoding: "utf8", env }).stdout;
 }
 
-// oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
 const RAW =
+  // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
   /[\u0000-\u0008\u000b\u000c\u000e-\u001a\u007f-\u009f\u2028-\u202e\u2066-\u2069]|\r(?!\n)|\u001b(?!\[[0-9;]*m)/;
 
 test.skipIf(!hasProgram("script"))(`text from outside never reaches a terminal raw${skipped}`, async () => {
