@@ -35,7 +35,7 @@ const component = fc.oneof(
   fc.string({ unit: "binary", maxLength: 4 }),
 );
 const title = fc.array(component, { maxLength: 5 }).map((steps) => steps.join("/"));
-const layer: fc.Arbitrary<Descriptor> = fc
+const anyLayer: fc.Arbitrary<Descriptor> = fc
   .record({
     title: fc.option(title, { nil: undefined, freq: 8 }),
     // Few contents: layers may be of one digest.
@@ -145,7 +145,7 @@ function compareRow(tree: TreeTable, { row, path, node }: { row: Row; path: stri
 
 test("layers of any names are files of a naive tree: each once, under a safe name, found by it alone", () => {
   fc.assert(
-    fc.property(fc.array(layer, { maxLength: 24 }), fc.array(title, { maxLength: 10 }), (layers, questions) => {
+    fc.property(fc.array(anyLayer, { maxLength: 24 }), fc.array(title, { maxLength: 10 }), (layers, questions) => {
       const plan = planTree(manifestOf(layers), { reference: "a.io/b:v1" });
       const tree = verifyTree(buildPlannedTree(plan));
       const files = new Map<string, Descriptor>();

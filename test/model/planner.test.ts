@@ -132,8 +132,8 @@ function pagesOf({ start, end }: ByteRange): readonly number[] {
   return Array.from({ length: (end - start) / PAGE_BYTES }, (_, at) => start / PAGE_BYTES + at);
 }
 
-function rangesOf(pages: readonly number[]): readonly ByteRange[] {
-  return mergeRanges(pages.map((page) => ({ start: page * PAGE_BYTES, end: (page + 1) * PAGE_BYTES })));
+function rangesOf(numbers: readonly number[]): readonly ByteRange[] {
+  return mergeRanges(numbers.map((page) => ({ start: page * PAGE_BYTES, end: (page + 1) * PAGE_BYTES })));
 }
 
 test("whatever is wanted, lands and fails in whatever order, no page is lost, asked for twice, or wasted beyond its bound", () => {

@@ -25,7 +25,7 @@ const peers: (Peer | undefined)[] = Array.from({ length: PEERS }, () => undefine
 let contents = 0;
 
 afterAll(async () => {
-  await Promise.all(peers.map((peer) => peer?.kill()));
+  for (const one of peers) await one?.kill();
   for (const child of children) child.kill("SIGKILL");
   await place.cleanUp();
 });

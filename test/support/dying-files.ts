@@ -71,7 +71,7 @@ export function dyingFiles(death: Death | undefined): DyingFiles {
     write,
     read: (fd, target, position) => (isDead ? never : REAL_FILES.read(fd, target, position)),
     datasync: async (fd) => {
-      if (isDead) return never;
+      if (isDead) await never;
       const path = open.get(fd);
       await REAL_FILES.datasync(fd);
       unsynced = unsynced.filter((one) => one.path !== path);

@@ -75,7 +75,8 @@ const manifest: FuzzTarget = {
         const found = parseManifest(input, { mediaType, digest: DIGEST, size: input.length, annotations: {} });
         if (found.kind === "index") {
           contentEntries(found);
-          return void selectPlatform(found, undefined);
+          selectPlatform(found, undefined);
+          return;
         }
         const tree = verifyTree(buildPlannedTree(planTree(found, { reference: `a.io/b@${DIGEST}` })));
         if (tree.rows < 2) throw new Error("a tree without its metadata");

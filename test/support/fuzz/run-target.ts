@@ -152,8 +152,8 @@ const plain = (text: string): string => text.replaceAll(/\d+/g, "0").slice(0, 60
 /** Name, message and the first line of ours in the stack: one for each place that fails. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return `not an error: ${String(error).slice(0, 100)}`;
-  const frames = (error.stack ?? "").split("\n").filter((line) => line.includes("/src/"));
-  const place = /\/(src\/[^)]*?):(\d+)/.exec(frames[0] ?? "");
+  const frame = (error.stack ?? "").split("\n").find((line) => line.includes("/src/"));
+  const place = /\/(src\/[^)]*?):(\d+)/.exec(frame ?? "");
   const cause = error.cause instanceof Error ? ` (${wordsOf(error.cause)})` : "";
   return `${error.name}: ${plain(error.message)} at ${place?.[1] ?? "?"}:${place?.[2] ?? "?"}${cause}`;
 }
