@@ -4,6 +4,7 @@ import type { CacheEntry } from "../cache/cache.ts";
 import type { CachedSource } from "../fetch/cached-source.ts";
 import { RiffleError } from "../errors.ts";
 import { HEAD_BYTES } from "../formats/first-bytes.ts";
+import type { ExtentTable } from "../formats/extents.ts";
 import { FORMATS, type Format, type FormatHint, type Probe } from "../formats/formats.ts";
 import { unitFormat, type ExtentTables } from "./extent-tables.ts";
 
@@ -93,9 +94,10 @@ export class ContentExtents {
       const start = format.index === "head" ? 0 : Math.max(0, source.size - bytes);
       void source.read({ start, end: start + bytes }, { priority: "metadata", signal }).catch(() => undefined);
     }
-    void tables.of(source, { format, signal }).then((table) => {
+    const use = (table: ExtentTable | undefined): void => {
       if (table !== undefined && !signal.aborted) source.useExtents(table);
-    });
+    };
+    void tables.of(source, { format, signal, early: use }).then(use);
   }
 }
 

@@ -11,6 +11,13 @@ export interface ExtentTablesOptions {
   readonly log: (message: string) => void;
 }
 
+export interface TableRequest {
+  readonly format: Format;
+  readonly signal: AbortSignal;
+  /** Called with what is known of the units while the rest of their index is on its way. */
+  readonly early?: (table: ExtentTable) => void;
+}
+
 /** All tables of an artifact: a few hundred large files, at 24 bytes a unit. */
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 /** Of a content without units: a name and a nothing. */
@@ -55,17 +62,13 @@ export class ExtentTables {
   }
 
   /** Undefined when the content is not of the format, or has no units that can be had cheaply. Never rejects. */
-  async of(
-    source: RangeSource,
-    options: { readonly format: Format; readonly signal: AbortSignal },
-  ): Promise<ExtentTable | undefined> {
-    const { format, signal } = options;
+  async of(source: RangeSource, options: TableRequest): Promise<ExtentTable | undefined> {
     const known = this.#tables.get(source.id);
     if (known !== undefined) return known.count > 0 ? known : undefined;
     try {
-      const table = await this.#load(source, format, signal);
+      const table = await this.#load(source, options);
       this.#tables.set(source.id, table);
-      this.#options.log(`${table.count} units of ${source.id} are known (${format.title})`);
+      this.#options.log(`${table.count} units of ${source.id} are known (${options.format.title})`);
       return table.count > 0 ? table : undefined;
     } catch (error) {
       // What is malformed stays so; what failed on the way may be tried at the next opening.
@@ -76,12 +79,13 @@ export class ExtentTables {
     }
   }
 
-  async #load(source: RangeSource, format: Format, signal: AbortSignal): Promise<ExtentTable> {
+  async #load(source: RangeSource, { format, signal, early }: TableRequest): Promise<ExtentTable> {
     const module = await format.load?.();
     if (module?.extents === undefined) return NO_EXTENTS;
     const light = lightSource(source);
     try {
-      return await module.extents(light.source, { maxBytes: MAX_INDEX_BYTES, priority: "metadata", signal });
+      const how = { maxBytes: MAX_INDEX_BYTES, priority: "metadata" as const, signal };
+      return await module.extents(light.source, { ...how, ...(early && { early }) });
     } catch (error) {
       if (!light.isHeavy()) throw error;
       return this.#thread.extents(source, { format: format.name, maxBytes: MAX_INDEX_BYTES, signal });

@@ -166,6 +166,31 @@ test("pages: one is had alone, the chunk with its second", async () => {
   expect(total(reader.asked())).toBeLessThanOrEqual(1_000_000 + 8192);
 });
 
+test("a reader of page headers walks the chunk: it is one request", async () => {
+  const table = columnTable([1_000_000, 1_000_000], { groups: 3, pages: 10, size: SIZE });
+  const reader = await readerOf(table);
+  for (let page = 0; page < 10; page += 1) {
+    const { start, end } = unit(table, page);
+    await reader.read(of(start, 256));
+    await reader.read({ start: start + 23, end });
+  }
+  expect(reader.asked()).toEqual([alignToPages({ start: unit(table, 0).start, end: unit(table, 9).end }, SIZE)]);
+});
+
+test("narrow columns of many row groups are had far ahead, in few waits; wide ones are not", async () => {
+  const narrow = columnTable([4000, 4000, 4000], { groups: 60, size: SIZE });
+  const reader = await readerOf(narrow);
+  for (let group = 0; group < 3; group++) await readChunk(reader, unit(narrow, group * 3 + 1));
+  await until(() => reader.entry.missing(unit(narrow, 40 * 3 + 1)).length === 0);
+  expect(total(reader.asked())).toBeLessThanOrEqual(3 * 64 * 12_288);
+  const wide = columnTable([400_000, 400_000], { groups: 20, size: SIZE });
+  const other = await readerOf(wide);
+  for (let group = 0; group < 3; group++) await readChunk(other, unit(wide, group * 2));
+  await until(() => other.entry.missing(unit(wide, 3 * 2)).length === 0);
+  await other.cached.close();
+  expect(total(other.asked())).toBeLessThanOrEqual(4 * 408_192);
+});
+
 test("point lookups in many chunks never take more than their pages", async () => {
   const table = columnTable([1_000_000, 1_000_000], { groups: 12, pages: 20, size: SIZE });
   const reader = await readerOf(table);

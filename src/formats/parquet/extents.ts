@@ -2,19 +2,23 @@ import type { RangeSource } from "../../bytes/source.ts";
 import { isRiffleError } from "../../errors.ts";
 import { extentTable, NO_EXTENTS, type Extent, type ExtentTable } from "../extents.ts";
 import type { FormatOptions } from "../format.ts";
+import type { ExtentOptions } from "../format-module.ts";
 import { readFooter, readWithTail, type Footer } from "./footer.ts";
 import { parseMetadata, type ColumnChunk, type ParquetMetadata } from "./metadata.ts";
 import { dictionaryRange, parseOffsetIndex } from "./page-index.ts";
 
 /** A mount waits for this: more is not worth it. */
 const DEFAULT_MAX_BYTES = 32 * 1024 * 1024;
+/** More than a page's header. */
+const FRONT_BYTES = 4096;
 
 /**
  * Column chunks, or their pages where an offset index places them, with the ordinal of the leaf column as series. Footer in
- * one read or two, all offset indexes in one more. An index of more than `maxBytes` gives chunks only; a footer of more, or
+ * one read or two, all offset indexes in one more; until they are there, the fronts of chunks, which tell who reads without them.
+ * An index of more than `maxBytes` gives chunks only; a footer of more, or
  * an encrypted one, nothing.
  */
-export async function parquetExtents(source: RangeSource, options: FormatOptions = {}): Promise<ExtentTable> {
+export async function parquetExtents(source: RangeSource, options: ExtentOptions = {}): Promise<ExtentTable> {
   const limit = options.maxBytes ?? DEFAULT_MAX_BYTES;
   const footer = await readFooter(source, { ...options, maxBytes: limit }).catch((error: unknown) => {
     if (isRiffleError(error) && error.code === "unsupported") return undefined;
@@ -22,6 +26,7 @@ export async function parquetExtents(source: RangeSource, options: FormatOptions
   });
   if (footer === undefined) return NO_EXTENTS;
   const metadata = parseMetadata(footer.bytes, source.size);
+  if (hasOffsetIndex(metadata)) options.early?.(extentTable(frontExtents(metadata), source.size));
   const pages = await readOffsetIndexes(source, { ...options, footer, metadata, limit: limit - footer.bytes.length });
   return extentTable(fileExtents(metadata, pages), source.size);
 }
@@ -30,6 +35,20 @@ export async function parquetExtents(source: RangeSource, options: FormatOptions
 export function fileExtents(metadata: ParquetMetadata, index: ReadonlyMap<ColumnChunk, Uint8Array>): readonly Extent[] {
   return metadata.rowGroups.flatMap((group) =>
     group.chunks.flatMap((chunk, series) => chunkExtents({ chunk, series, index: index.get(chunk) })),
+  );
+}
+
+function hasOffsetIndex({ rowGroups }: ParquetMetadata): boolean {
+  return rowGroups.some(({ chunks }) => chunks.some(({ offsetIndex }) => offsetIndex !== undefined));
+}
+
+/** The first bytes of each chunk as a part of it: a read of a page's header there has the chunk, any other what it reads. */
+function frontExtents(metadata: ParquetMetadata): readonly Extent[] {
+  return metadata.rowGroups.flatMap((group) =>
+    group.chunks.map(({ range: whole }, series) => {
+      const end = Math.min(whole.end, whole.start + FRONT_BYTES);
+      return { start: whole.start, end, series, whole };
+    }),
   );
 }
 

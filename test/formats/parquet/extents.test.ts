@@ -1,6 +1,6 @@
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { expect, test } from "vitest";
-import { extentRanges } from "../../../src/formats/extents.ts";
+import { extentRanges, NO_EXTENTS, type ExtentTable } from "../../../src/formats/extents.ts";
 import { parquetExtents } from "../../../src/formats/parquet/extents.ts";
 import { readFooter } from "../../../src/formats/parquet/footer.ts";
 import { loggedSource } from "./logged-source.ts";
@@ -38,6 +38,19 @@ test("with an offset index the units are pages that know their chunk, in two rea
     const parts = ranges.filter((_, at) => table.whole[at] === row);
     expect(parts.reduce((sum, { start, end }) => sum + end - start, 0)).toBe(whole.end - whole.start);
   }
+});
+
+test("before the offset indexes are there, the fronts of chunks are known; without such indexes nothing is said early", async () => {
+  const early: ExtentTable[] = [];
+  const table = await parquetExtents(loggedSource(written({ index: true, columns: 2 })), {
+    early: (front) => early.push(front),
+  });
+  expect(early.map(({ wholes }) => wholes)).toEqual([table.wholes]);
+  expect(extentRanges(early[0] ?? NO_EXTENTS)).toEqual(
+    table.wholes.map(({ start, end }) => ({ start, end: Math.min(end, start + 4096) })),
+  );
+  await parquetExtents(loggedSource(written({ index: false, columns: 2 })), { early: (front) => early.push(front) });
+  expect(early).toHaveLength(1);
 });
 
 test("an index over the limit gives no pages, a footer over it nothing", async () => {
