@@ -37,6 +37,8 @@ export interface RasterMetadata {
   readonly blockWidth: number;
   readonly blockHeight: number;
   readonly compression: string;
+  /** Where the one band are numbers of colours: red, green and blue of each, in 8 bits. */
+  readonly palette?: Uint8Array;
   /** The GeoTIFF tags that say the CRS, as in the file: a GeoTIFF made of this raster says it in the same words. */
   readonly geoKeys?: { readonly keys: readonly number[]; readonly doubles: readonly number[]; readonly texts: string };
 }

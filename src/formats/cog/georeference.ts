@@ -15,6 +15,8 @@ export interface GeoTags {
   readonly texts: string;
   readonly gdalMetadata: string;
   readonly gdalNodata: string;
+  /** All reds, all greens, all blues of a palette, in 16 bits. */
+  readonly colorMap: readonly number[];
 }
 
 /** Numbers, or texts, of GeoKeys (OGC 19-008r4, section 7.1). */
@@ -31,7 +33,7 @@ export async function readGeoTags(
 ): Promise<GeoTags> {
   const { fields } = options.directory;
   const tags = [TAG.pixelScale, TAG.tiepoints, TAG.transformation, TAG.geoKeys, TAG.geoDoubles, TAG.geoTexts];
-  const wanted = [...tags, TAG.gdalMetadata, TAG.gdalNodata].flatMap((tag) => fields.get(tag) ?? []);
+  const wanted = [...tags, TAG.gdalMetadata, TAG.gdalNodata, TAG.colorMap].flatMap((tag) => fields.get(tag) ?? []);
   const sane = wanted.filter((field) => field.bytes <= MAX_TAG_BYTES);
   await index.load(sane.map(({ at, bytes }) => ({ start: at, end: at + bytes })));
   const raw = (tag: number): Uint8Array => {
@@ -52,6 +54,7 @@ export async function readGeoTags(
     texts: Buffer.from(raw(TAG.geoTexts)).toString("latin1").replace(/\0+$/, ""),
     gdalMetadata: text(TAG.gdalMetadata),
     gdalNodata: text(TAG.gdalNodata),
+    colorMap: numbers(TAG.colorMap),
   };
 }
 

@@ -28,6 +28,7 @@ export function describe(levels: readonly [Level, ...Level[]], tags: GeoTags): D
     meaning,
   }));
   const alpha = meanings.indexOf("alpha");
+  const palette = meanings[0] === "palette" ? paletteOf(tags.colorMap) : undefined;
   return {
     crs,
     alpha: alpha < 0 ? undefined : alpha,
@@ -43,6 +44,7 @@ export function describe(levels: readonly [Level, ...Level[]], tags: GeoTags): D
       blockWidth: image.unitWidth,
       blockHeight: image.unitHeight,
       compression: compressionName(image.compression),
+      ...(palette === undefined ? {} : { palette }),
       ...(tags.keys.length < 4 ? {} : { geoKeys: { keys: tags.keys, doubles: tags.doubles, texts: tags.texts } }),
     },
   };
@@ -62,6 +64,14 @@ function meaningsOf({ image }: Level["form"]): readonly (string | undefined)[] {
     const extra = extraSamples[i - firstExtra];
     return extra === 1 || extra === 2 ? "alpha" : known[i];
   });
+}
+
+/** Some writers filled 8 of the 16 bits. */
+function paletteOf(colorMap: readonly number[]): Uint8Array | undefined {
+  const count = colorMap.length / 3;
+  if (count < 1 || !Number.isInteger(count)) return undefined;
+  const shift = colorMap.some((value) => value > 255) ? 8 : 0;
+  return Uint8Array.from(colorMap, (_, i) => (colorMap[(i % 3) * count + Math.floor(i / 3)] ?? 0) >> shift);
 }
 
 /** GDAL writes it as text. What a float cannot hold is its nearest value; text that is no number means none. */

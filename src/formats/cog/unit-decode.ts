@@ -127,11 +127,14 @@ async function decompress(input: Uint8Array, { form, rows, length }: Decompressi
 
 /** FillOrder 2: the least significant bit of each byte comes first. */
 function reversed(bytes: Uint8Array): Uint8Array {
-  return bytes.map((byte) => {
+  const turned = Uint8Array.from({ length: 256 }, (_, byte) => {
     const pairs = ((byte & 0x55) << 1) | ((byte >> 1) & 0x55);
     const fours = ((pairs & 0x33) << 2) | ((pairs >> 2) & 0x33);
     return ((fours & 0x0f) << 4) | (fours >> 4);
   });
+  const result = new Uint8Array(bytes.length);
+  for (let at = 0; at < bytes.length; at += 1) result[at] = turned[bytes[at] ?? 0] ?? 0;
+  return result;
 }
 
 /** ITU T.871 (JFIF) section 7, in place. */

@@ -1,13 +1,14 @@
 import { PassThrough } from "node:stream";
 import { RiffleError } from "../../errors.ts";
 import type { RasterBand, RasterReader, RasterWindow } from "../raster.ts";
+import { inColours } from "./palette.ts";
 import { openResult, type EncodeOptions, type RasterResult } from "./raster-result.ts";
 import { isData, percentileStretch, stretched, type Stretch } from "./stretch.ts";
 
 export interface PngOptions extends EncodeOptions {
   /**
    * How samples become 8 bits: each band between its 2nd and 98th percentile, or as they are (clamped to 0..255), or between two
-   * values. Default: as they are for 8-bit RGB, percentiles for everything else.
+   * values. Default: as they are for 8-bit RGB, the colours of a palette, percentiles for everything else.
    */
   readonly scale?: "percentiles" | "none" | Stretch;
 }
@@ -27,7 +28,11 @@ interface Channels {
  * what is masked are transparent. Throws `usage` for other numbers of bands, and for results of more than 512 MiB.
  */
 export async function* encodePng(reader: RasterReader, options: PngOptions = {}): AsyncGenerator<Uint8Array> {
-  const result = await openResult(reader, options);
+  const opened = await openResult(reader, options);
+  const { palette } = reader.metadata;
+  const isIndexed = opened.bands.length === 1 && opened.bands[0]?.meaning === "palette";
+  const result =
+    isIndexed && palette !== undefined && options.scale === undefined ? inColours(opened, palette) : opened;
   const channels = channelsOf(result.bands);
   const { width, height, bands } = result;
   const bytes = width * height * (bands.length * result.sampleBytes + 4);

@@ -100,6 +100,20 @@ describe.skipIf(FIXTURES === undefined)("a raster written as PNG", () => {
     }
   });
 
+  test("a palette's colours are seen, and its numbers where they are asked for", async () => {
+    const reader = await open("rio-cogeo/bad_output_vrt.tif");
+    const query = { window: { x: 1000, y: 1500, width: 100, height: 80 } };
+    const { palette = new Uint8Array() } = reader.metadata;
+    expect(palette).toHaveLength(256 * 3);
+    const png = PNG.sync.read(await whole(encodePng(reader, { query })));
+    const numbers = (await readRaster(reader, query)).bands[0] ?? new Uint8Array();
+    expect(new Set(numbers).size).toBeGreaterThan(3);
+    for (const [i, value] of numbers.entries())
+      expect([...png.data.subarray(i * 4, i * 4 + 3)]).toEqual([...palette.subarray(value * 3, value * 3 + 3)]);
+    const bare = PNG.sync.read(await whole(encodePng(reader, { query, scale: "none" })));
+    for (const [i, value] of numbers.entries()) expect(bare.data[i * 4]).toBe(value);
+  });
+
   test("RGBA keeps its alpha; a mask makes pixels transparent", async () => {
     const rgba = await open("rio-tiler/cog_uint8_rgba.tif");
     const png = PNG.sync.read(await whole(encodePng(rgba)));
