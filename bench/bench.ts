@@ -10,6 +10,7 @@ import { isGate, type Scenario, type ScenarioResult } from "./scenario.ts";
 import { far } from "./scenarios/far.ts";
 import { cogOverview, cogWindow } from "./scenarios/formats.ts";
 import { httpfsColumn, httpfsFilter } from "./scenarios/httpfs.ts";
+import { pointLookup, wideGroups } from "./scenarios/lookup.ts";
 import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts";
 import { mountReady } from "./scenarios/mount.ts";
 import { parquetColumn, parquetFilter, parquetHead, parquetWide } from "./scenarios/parquet.ts";
@@ -25,6 +26,7 @@ import {
 import { randomParallel, randomReads } from "./scenarios/random.ts";
 import { manyProcesses, millionFiles } from "./scenarios/scale.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
+import { npySlice, zarrSlice } from "./scenarios/slices.ts";
 import { startup } from "./scenarios/startup.ts";
 import { tensor } from "./scenarios/tensor.ts";
 
@@ -42,6 +44,8 @@ const SCENARIOS: readonly Scenario[] = [
   parquetWide,
   httpfsColumn,
   httpfsFilter,
+  pointLookup,
+  wideGroups,
   cogWindow,
   cogOverview,
   tableColumn,
@@ -51,6 +55,8 @@ const SCENARIOS: readonly Scenario[] = [
   rasterWindow,
   rasterOverview,
   arrayTensor,
+  npySlice,
+  zarrSlice,
   tensor,
   mmapTouches,
   warmRandom,
