@@ -137,14 +137,14 @@ async function behindNginx(name, { upstream, place, files, folder, env, children
 
 async function pullThrough({ upstream, place, files, folder, env, program, startRegistry, check, say }) {
   const name = "Distribution 3 as a pull-through cache";
-  let host;
+  let host = "";
   await check(`${name}: is built and starts`, async () => {
     const registry = await program("registry", DISTRIBUTION, { isGeneral: true });
     host = await startRegistry("pull-through", `proxy:\n  remoteurl: http://${upstream}\n`, registry);
     const { stdout } = await runWell(registry, ["--version"]);
     return stdout.toString().trim();
   });
-  if (host === undefined) return;
+  if (host === "") return;
   say("", `${name}, at ${host}, in front of ${upstream}`);
   const [repository, tag] = place.split(":");
   const manifest = await (
@@ -178,7 +178,10 @@ async function pullThrough({ upstream, place, files, folder, env, program, start
 /** All of it. `place` is what was pushed to `upstream`: `REPOSITORY:TAG`. */
 export async function behindProxies(parts) {
   const obstacle = mountObstacle();
-  if (obstacle !== undefined) return parts.skip("proxies", obstacle);
+  if (obstacle !== undefined) {
+    parts.skip("proxies", obstacle);
+    return;
+  }
   if (NGINX === "nginx" || existsSync(NGINX)) {
     for (const name of Object.keys(FLAVOURS)) await behindNginx(name, parts);
   } else parts.skip("nginx", "not installed (package nginx-light)");

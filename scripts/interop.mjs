@@ -229,7 +229,15 @@ async function main() {
   await behindProxies({
     upstream: open,
     place: "it/oras:v1",
-    ...{ files, folder, env, children, program, startRegistry, check, skip, say },
+    files,
+    folder,
+    env,
+    children,
+    program,
+    startRegistry,
+    check,
+    skip,
+    say,
   });
   await formatsByOthers({ reference: `${open}/it/oras:v1`, files, folder, env, toolsFolder, check, skip, say });
 

@@ -155,7 +155,8 @@ test("hints brings the first bytes of known formats alone", async () => {
   expect(artifact.stats().prefetch).toEqual({ mode: "hints", state: "done", bytes: 0, size: 0 });
   const asked = (await registry.records()).filter(({ kind }) => kind === "blob").map(({ range }) => range);
   const tail = small.length - 64 * KIB;
-  expect(asked.toSorted()).toEqual([`bytes=0-${32 * KIB - 1}`, `bytes=${tail}-${small.length - 1}`].toSorted());
+  expect(new Set(asked)).toEqual(new Set([`bytes=0-${32 * KIB - 1}`, `bytes=${tail}-${small.length - 1}`]));
+  expect(asked).toHaveLength(2);
   expect(logged).toEqual([]);
 });
 
