@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 90_000 });
 const obstacle = mountObstacle();
 const SIZE = 400_000;
 /** Each test reads a file of its own, so that nothing is held of it. */
-const TITLES = ["reason", "anew", "again", "nonsense", "stall", "wait", "part", "code", "exit", "late"];
+const TITLES = ["reason", "anew", "again", "nonsense", "stall", "wait", "part", "code", "exit"];
 const files = TITLES.map((name, index) => ({
   title: `${name}.bin`,
   bytes: noise(10 + index, { start: 0, end: SIZE + index }),
@@ -54,15 +54,6 @@ describe.skipIf(obstacle !== undefined)(`errors${obstacle === undefined ? "" : `
     mount.registry.forget();
     await expect(artifact.file("again.bin").read({ start: 0, end: 9 })).rejects.toMatchObject({ code: "misbehaved" });
     expect(mount.registry.count("again.bin")).toBe(5);
-  });
-
-  test("a request that is late is asked for a second time, and the answer that comes is used", async () => {
-    mount.registry.setFault(({ before }) => (before === 0 ? { kind: "stall" } : undefined));
-    await using artifact = await openArtifact(mount.registry.reference, { timeoutMs: 20_000 });
-    const range = { start: 0, end: 100_000 };
-    const found = await artifact.file("late.bin").read(range);
-    expect(Buffer.compare(found, bytesOf("late").subarray(0, range.end))).toBe(0);
-    expect(mount.registry.count("late.bin")).toBe(2);
   });
 
   test("nonsense is not asked for again", async () => {
