@@ -8,8 +8,8 @@ import { DEFERRED, NO_REPLY } from "../../src/mount/exchange.ts";
 import { createHandler } from "../../src/mount/handler.ts";
 import { MAX_READ_BYTES, OP, OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "../../src/mount/protocol.ts";
 import { treeTotals, type TreeView } from "../../src/mount/tree-view.ts";
-import { fields, message, parseDirents, parseReply, readIn, text, type Reply } from "../support/messages.ts";
-import type { Step } from "./handler-steps.ts";
+import { bodyOf, fields, message, parseDirents, parseReply, readIn, text, type Reply } from "../support/messages.ts";
+import { byteOf, SLOTS, XATTRS, type Step } from "./handler-steps.ts";
 import {
   childrenOf,
   isDirectory,
@@ -23,16 +23,6 @@ const { errno } = constants;
 const OWNER = { uid: 1000, gid: 1001, umask: 0o022 };
 const MTIME = 1_700_000_000;
 const LIVE_SIZE = 77;
-/** Source 0 and 1 are cached, 2 is not. */
-const SLOTS = Int32Array.of(1, 2, 0);
-const XATTRS: readonly Readonly<Record<string, string>>[] = [
-  {},
-  { "user.a": "1", "user.oci.digest": "sha256:ab" },
-  { "user.empty": "", "user.é": "x".repeat(300) },
-];
-
-const byteOf = (source: number, at: number): number => (source * 31 + at * 7 + Math.floor(at / 4096)) & 255;
-
 /** A handler driven by bytes, and the reference beside it: numbers are learnt from replies, as a kernel learns them. */
 export class ModelMount {
   readonly #files: ReferenceFiles;
@@ -327,10 +317,4 @@ export class ModelMount {
     expect([reply.length, reply.unique]).toEqual([length, this.#unique]);
     return reply;
   }
-}
-
-function bodyOf(reply: Reply | number): Buffer {
-  if (typeof reply === "number") throw new Error(`no reply: ${reply}`);
-  expect(reply.error).toBe(0);
-  return reply.body;
 }

@@ -168,3 +168,13 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
 );
+
+/** Source 0 and 1 are cached, 2 is not. */
+export const SLOTS: Int32Array = Int32Array.of(1, 2, 0);
+export const XATTRS: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { "user.a": "1", "user.oci.digest": "sha256:ab" },
+  { "user.empty": "", "user.é": "x".repeat(300) },
+];
+
+export const byteOf = (source: number, at: number): number => (source * 31 + at * 7 + Math.floor(at / 4096)) & 255;

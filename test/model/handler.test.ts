@@ -4,7 +4,7 @@ import { propertyRuns } from "../support/seed.ts";
 import { ModelMount } from "./handler-model.ts";
 import { anyEntry, anyStep, compatible } from "./handler-steps.ts";
 
-test("a handler answers as a file system made of a map of paths does, reply by reply", () => {
+test("a handler answers as a file system made of a map of paths does, reply by reply", { timeout: 120_000 }, () => {
   const types = { files: 0, links: 0 };
   fc.assert(
     fc.property(
@@ -19,7 +19,7 @@ test("a handler answers as a file system made of a map of paths does, reply by r
         for (const doing of steps) mount.apply(doing);
       },
     ),
-    propertyRuns({ numRuns: 400 }),
+    propertyRuns({ numRuns: 200 }),
   );
   // The cases are not all of them empty trees.
   expect(Math.min(types.files, types.links)).toBeGreaterThan(0);

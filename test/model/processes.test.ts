@@ -213,7 +213,7 @@ test(
         const reference = new Reference();
         for (const doing of steps) await reference.apply(doing);
       }),
-      propertyRuns({ numRuns: 12, seed: 20_261_103 }),
+      propertyRuns({ numRuns: 6, seed: 20_261_103 }),
     );
   },
 );

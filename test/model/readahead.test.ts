@@ -82,37 +82,41 @@ const stream = fc.record({
   bytes: fc.constantFrom(4 * KIB, 16 * KIB, 128 * KIB, 256 * KIB, MIB, 10_000),
 });
 
-test("of interleaved streams each is read ahead of by no more than was consumed, and the whole wastes no more than it read and one learned run", () => {
-  const step = fc.record({
-    which: fc.nat(5),
-    reads: fc.integer({ min: 1, max: 20 }),
-    part: fc.constantFrom(0, 0.5, 1, 1),
-    jump: fc.option(fc.nat(1_000_000), { nil: undefined, freq: 4 }),
-  });
-  fc.assert(
-    fc.property(
-      fc.array(stream, { minLength: 1, maxLength: 6 }),
-      fc.array(step, { maxLength: 60 }),
-      (streams, steps) => {
-        const reference = new Reference(new ReadAhead({ size: SIZE }));
-        const at = streams.map(({ start }) => start);
-        for (const { which, reads, part, jump } of steps) {
-          const index = which % streams.length;
-          if (jump !== undefined) at[index] = jump * PAGE_BYTES;
-          for (let read = 0; read < reads; read += 1) {
-            const start = at[index] ?? 0;
-            const end = Math.min(SIZE, start + (streams[index]?.bytes ?? 0));
-            if (end <= start) break;
-            reference.read({ start, end }, part);
-            at[index] = end;
+test(
+  "of interleaved streams each is read ahead of by no more than was consumed, and the whole wastes no more than it read and one learned run",
+  { timeout: 120_000 },
+  () => {
+    const step = fc.record({
+      which: fc.nat(5),
+      reads: fc.integer({ min: 1, max: 20 }),
+      part: fc.constantFrom(0, 0.5, 1, 1),
+      jump: fc.option(fc.nat(1_000_000), { nil: undefined, freq: 4 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(stream, { minLength: 1, maxLength: 6 }),
+        fc.array(step, { maxLength: 60 }),
+        (streams, steps) => {
+          const reference = new Reference(new ReadAhead({ size: SIZE }));
+          const at = streams.map(({ start }) => start);
+          for (const { which, reads, part, jump } of steps) {
+            const index = which % streams.length;
+            if (jump !== undefined) at[index] = jump * PAGE_BYTES;
+            for (let read = 0; read < reads; read += 1) {
+              const start = at[index] ?? 0;
+              const end = Math.min(SIZE, start + (streams[index]?.bytes ?? 0));
+              if (end <= start) break;
+              reference.read({ start, end }, part);
+              at[index] = end;
+            }
+            reference.check();
           }
-          reference.check();
-        }
-      },
-    ),
-    propertyRuns({ numRuns: 400 }),
-  );
-});
+        },
+      ),
+      propertyRuns({ numRuns: 150 }),
+    );
+  },
+);
 
 test("reads of which none continues another give nothing, however many there are", () => {
   const read = fc.record({ page: fc.nat(1_000_000), bytes: fc.integer({ min: 1, max: 2 * MIB }) });

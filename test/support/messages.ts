@@ -57,6 +57,12 @@ export function parseReply(bytes: Uint8Array): Reply {
   };
 }
 
+/** Of a reply that is no error. */
+export function bodyOf(reply: Reply | number): Buffer {
+  if (typeof reply === "number" || reply.error !== 0) throw new Error(`no answer: ${JSON.stringify(reply)}`);
+  return reply.body;
+}
+
 export interface Dirent {
   readonly name: string;
   readonly ino: number;

@@ -1,4 +1,4 @@
-import { Dictionary, Field, Schema, type DataType } from "apache-arrow";
+import { Dictionary, Field, Schema, util, type DataType } from "apache-arrow";
 import { RiffleError } from "../../errors.ts";
 import {
   flatInt32,
@@ -71,7 +71,7 @@ function parseField(table: FlatTable, walk: Walk): Field {
   if (BigInt(Number(id)) !== id) throw new RiffleError("malformed", `a dictionary of the number ${id}`);
   // Columns may share a dictionary; the package tells one from two by the object that its type is.
   const values = walk.dictionaries.get(Number(id)) ?? type;
-  if (values.toString() !== type.toString()) throw new RiffleError("malformed", `two dictionaries of the number ${id}`);
+  if (!util.compareTypes(values, type)) throw new RiffleError("malformed", `two dictionaries of the number ${id}`);
   walk.dictionaries.set(Number(id), values);
   const indexTable = flatTable(encoding, ENCODING.indexType);
   // Schema.fbs: without a type of their own, indices are signed and of 32 bits.
