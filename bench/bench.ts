@@ -14,20 +14,13 @@ import { pointLookup, wideGroups } from "./scenarios/lookup.ts";
 import { memory, mmapTouches, treeWalk, warmRandom } from "./scenarios/local.ts";
 import { mountReady } from "./scenarios/mount.ts";
 import { parquetColumn, parquetFilter, parquetHead, parquetWide } from "./scenarios/parquet.ts";
-import {
-  arrayTensor,
-  rasterOverview,
-  rasterWindow,
-  tableColumn,
-  tableFilter,
-  tableFilterPages,
-  tableLimit,
-} from "./scenarios/queries.ts";
+import { arrayTensor, rasterOverview, rasterWindow } from "./scenarios/queries.ts";
 import { randomParallel, randomReads } from "./scenarios/random.ts";
 import { manyProcesses, millionFiles } from "./scenarios/scale.ts";
 import { reread, sequential } from "./scenarios/sequential.ts";
 import { npySlice, zarrSlice } from "./scenarios/slices.ts";
 import { startup } from "./scenarios/startup.ts";
+import { tableColumn, tableFilter, tableFilterPages, tableLimit } from "./scenarios/tables.ts";
 import { tensor } from "./scenarios/tensor.ts";
 
 const SCENARIOS: readonly Scenario[] = [
@@ -66,7 +59,7 @@ const SCENARIOS: readonly Scenario[] = [
   millionFiles,
 ];
 
-const USAGE = `usage: npm run bench -- [--only NAME]... [--runs N] [--peers] [--json FILE]
+const USAGE = `usage: npm run bench -- [--only NAME]... [--runs N] [--latency MS] [--peers] [--json FILE]
 scenarios: ${SCENARIOS.map(({ name }) => name).join(" ")}`;
 
 interface Outcome {
@@ -136,15 +129,17 @@ async function main(): Promise<number> {
     options: {
       only: { type: "string", multiple: true },
       runs: { type: "string", default: "3" },
+      latency: { type: "string", default: String(LATENCY_MS) },
       peers: { type: "boolean", default: false },
       json: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   const runs = Number(values.runs);
+  const latencyMs = Number(values.latency);
   const wanted = SCENARIOS.filter(({ name }) => values.only === undefined || values.only.includes(name));
   const unknown = (values.only ?? []).filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
-  if (values.help || unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
+  if (values.help || unknown.length > 0 || !Number.isInteger(runs) || runs < 1 || !(latencyMs >= 0)) {
     say(unknown.length > 0 ? `no such scenario: ${unknown.join(", ")}\n${USAGE}` : USAGE);
     return values.help ? 0 : 2;
   }
@@ -154,9 +149,9 @@ async function main(): Promise<number> {
     return 2;
   }
   say(
-    `link: ${LATENCY_MS} ms before each response, ${RATE_BYTES / 1e6} MB/s a connection; medians of ${runs}; nothing cached unless a scenario says so`,
+    `link: ${latencyMs} ms before each response, ${RATE_BYTES / 1e6} MB/s a connection; medians of ${runs}; nothing cached unless a scenario says so`,
   );
-  const bench = await openBench({ runs, peers: values.peers });
+  const bench = await openBench({ runs, peers: values.peers, latencyMs });
   const close = (): void => void bench.close().finally(() => process.exit(130));
   process.once("SIGINT", close);
   process.once("SIGTERM", close);
@@ -170,12 +165,12 @@ async function main(): Promise<number> {
   } finally {
     await bench.close();
   }
-  return conclude(outcomes, { runs, file: values.json });
+  return conclude(outcomes, { runs, latencyMs, file: values.json });
 }
 
 function conclude(
   outcomes: readonly Outcome[],
-  options: { readonly runs: number; readonly file: string | undefined },
+  options: { readonly runs: number; readonly latencyMs: number; readonly file: string | undefined },
 ): number {
   const checks = outcomes.flatMap(({ result }) => result?.checks ?? []);
   const gates = checks.filter(isGate);
@@ -183,7 +178,7 @@ function conclude(
   const skipped = outcomes.filter((outcome) => outcome.skipped !== undefined).length;
   const aims = checks.filter(({ kind }) => kind === "aim");
   if (options.file !== undefined) {
-    const link = { latencyMs: LATENCY_MS, ratePerConnection: RATE_BYTES };
+    const link = { latencyMs: options.latencyMs, ratePerConnection: RATE_BYTES };
     writeFileSync(
       options.file,
       `${JSON.stringify({ machine: machine(), link, runs: options.runs, outcomes }, undefined, 2)}\n`,

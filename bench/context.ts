@@ -39,6 +39,8 @@ export interface MountOptions {
 export interface Bench {
   readonly runs: number;
   readonly peers: boolean;
+  /** Before each response. */
+  readonly latencyMs: number;
   /** Data files that are made once and kept between benchmarks. */
   readonly folder: string;
   readonly registry: RegistryHandle;
@@ -57,13 +59,12 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-const LINK = { latencyMs: LATENCY_MS, ratePerConnection: RATE_BYTES, totalRate: 0, stall: false } as const;
-
-export async function openBench(options: { readonly runs: number; readonly peers: boolean }): Promise<Bench> {
+export async function openBench(options: Pick<Bench, "runs" | "peers" | "latencyMs">): Promise<Bench> {
+  const usual = { latencyMs: options.latencyMs, ratePerConnection: RATE_BYTES, totalRate: 0, stall: false } as const;
   const scratch = temporaryFolder("bench-run");
   const folder = process.env["RIFFLE_BENCH_DIR"] ?? join(tmpdir(), "riffle-bench");
   mkdirSync(folder, { recursive: true });
-  const registry = await spawnRegistry(LINK);
+  const registry = await spawnRegistry(usual);
   const env = riffleHome(scratch);
   const stored = new Map<string, Promise<StoredArtifact>>();
   const mounts = new Set<Promise<MountedArtifact>>();
@@ -119,15 +120,15 @@ export async function openBench(options: { readonly runs: number; readonly peers
     },
     async capped(totalRate, work) {
       await registry.configure({ totalRate });
-      return work().finally(() => registry.configure(LINK));
+      return work().finally(() => registry.configure(usual));
     },
     async over(link, work) {
       await registry.configure(link);
-      return work().finally(() => registry.configure(LINK));
+      return work().finally(() => registry.configure(usual));
     },
     async unpaced(work) {
       await registry.configure({ latencyMs: 0, ratePerConnection: 0 });
-      return work().finally(() => registry.configure(LINK));
+      return work().finally(() => registry.configure(usual));
     },
     async close() {
       // one that is just coming up is waited for, one that failed is nothing, and a second `unmount` does nothing

@@ -1,22 +1,18 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeGdalCog } from "../../test/support/data.ts";
 import { hasProgram, runWell } from "../../test/support/processes.ts";
 import { coldAnswer, fileSpec, pulledAnswer } from "../answers.ts";
 import type { Bench } from "../context.ts";
+import { SCENE, scenePath } from "../data.ts";
 import { measurePeers, vsicurl } from "../peers.ts";
 import { atLeast, atMost, median, repeat, type Scenario } from "../scenario.ts";
 import { tiffWindowBytes } from "../tiff.ts";
 
-const SCENE = "scene.tif";
-const SIDE = 10_980;
 const WINDOW = { x: 5000, y: 5100, width: 1024, height: 1024 } as const;
 const OVERVIEW = ["-outsize", "6.25%", "6.25%"] as const;
 
 const obstacle = (): string | undefined =>
   hasProgram("gdal_translate") ? undefined : "no gdal_translate (package gdal-bin)";
-
-const makeScene = (bench: Bench): Promise<string> => makeGdalCog(join(bench.folder, "scene-10980.tif"), SIDE);
 
 /** The pixels of a part of a file, as a GeoTIFF. */
 async function pixels(bench: Bench, file: string, options: readonly string[]): Promise<string> {
@@ -30,7 +26,7 @@ export const cogWindow: Scenario = {
   title: "GDAL: a 1024 x 1024 window of a cloud-optimized GeoTIFF of 10,980 x 10,980",
   obstacle,
   async run(bench) {
-    const path = await makeScene(bench);
+    const path = await scenePath(bench);
     const { reference, layers } = await bench.store("scene", async () => fileSpec(SCENE, path));
     const numbers = [WINDOW.x, WINDOW.y, WINDOW.width, WINDOW.height].map(String);
     const window = (file: string, config: readonly string[] = []): Promise<string> =>
@@ -82,7 +78,7 @@ export const cogOverview: Scenario = {
   title: "GDAL: the same scene at a sixteenth of its size",
   obstacle,
   async run(bench) {
-    const path = await makeScene(bench);
+    const path = await scenePath(bench);
     const { reference } = await bench.store("scene", async () => fileSpec(SCENE, path));
     const ask = (folder: string): Promise<string> => pixels(bench, join(folder, SCENE), OVERVIEW);
     const right = await pixels(bench, path, OVERVIEW);

@@ -1,16 +1,12 @@
 import { join } from "node:path";
-import { makeParquet, measurements } from "../../test/support/data.ts";
+import { makeParquet } from "../../test/support/data.ts";
 import { coldAnswer, fileSpec, pulledAnswer } from "../answers.ts";
 import type { Bench } from "../context.ts";
+import { TABLE, tablePath } from "../data.ts";
 import { parquetBytes, parquetGroupCount, parquetGroups } from "../parquet.ts";
 import { measurePeers } from "../peers.ts";
 import { duckdb } from "../readers.ts";
 import { atLeast, atMost, median, repeat, type Scenario, type ScenarioResult } from "../scenario.ts";
-
-const TABLE = "trips.parquet";
-/** Fifteen row groups; the issue's twelve are as good as any number. */
-const makeTable = (bench: Bench): Promise<string> =>
-  makeParquet(join(bench.folder, "table-1800k.parquet"), measurements(1_800_000), { rowGroup: 122_880 });
 
 const WIDE_COLUMNS = 300;
 const makeWide = (bench: Bench): Promise<string> => {
@@ -81,7 +77,7 @@ export const parquetColumn: Scenario = {
   run: (bench) =>
     answer(bench, {
       store: "table",
-      make: makeTable,
+      make: tablePath,
       sql: (file) => `SELECT sum(fare) AS total FROM '${file}'`,
       needed: (path) => parquetBytes(path, { columns: ["fare"] }),
       bytes: { what: "blob bytes to the column's chunks and the footer", limit: 1.15 },
@@ -101,7 +97,7 @@ export const parquetFilter: Scenario = {
   run: (bench) =>
     answer(bench, {
       store: "table",
-      make: makeTable,
+      make: tablePath,
       sql: (file) =>
         `SELECT max("at")::VARCHAR AS latest, sum(fare) AS fare, max(m3) AS m3 FROM '${file}' WHERE ${RANGE.column} BETWEEN ${RANGE.low} AND ${RANGE.high}`,
       needed: async (path) => {
@@ -120,7 +116,7 @@ export const parquetHead: Scenario = {
   run: (bench) =>
     answer(bench, {
       store: "table",
-      make: makeTable,
+      make: tablePath,
       sql: (file) => `SELECT * FROM '${file}' LIMIT 10`,
       needed: (path) => parquetBytes(path, { groups: [0] }),
       bytes: { what: "blob bytes to the first row group and the footer", limit: 1.05 },

@@ -1,55 +1,12 @@
-import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { noiseStream } from "../../test/support/content.ts";
-import { makeOnce } from "../../test/support/data.ts";
 import { hasPython } from "../../test/support/python.ts";
 import { runWell } from "../../test/support/processes.ts";
 import { coldAnswer, fileSpec } from "../answers.ts";
-import type { Bench } from "../context.ts";
+import { MODEL, modelLayout, modelPath } from "../model.ts";
 import { atMost, median, repeat, type Scenario } from "../scenario.ts";
 
-const MODEL = "model.safetensors";
-const TENSORS = 60;
-const SEED = 29;
 const WANTED = 31;
 const WINDOW_BYTES = 8 * 1024 * 1024;
-
-interface Tensor {
-  readonly name: string;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Sizes from half a mebibyte to some twenty, none of them round. */
-function layout(): { readonly header: Buffer; readonly tensors: readonly Tensor[] } {
-  let at = 0;
-  const tensors = Array.from({ length: TENSORS }, (_, index): Tensor => {
-    const bytes = 4 * (131_072 + ((index * 7919) % 40) * 131_000);
-    const tensor = { name: `layer.${index}.weight`, start: at, end: at + bytes };
-    at += bytes;
-    return tensor;
-  });
-  const entries = tensors.map(({ name, start, end }) => [
-    name,
-    { dtype: "F32", shape: [(end - start) / 4], data_offsets: [start, end] },
-  ]);
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
-  const header = Buffer.alloc(8 + json.length);
-  header.writeBigUInt64LE(BigInt(json.length));
-  json.copy(header, 8);
-  return { header, tensors };
-}
-
-function makeModel(bench: Bench): Promise<string> {
-  return makeOnce(join(bench.folder, MODEL), async (draft) => {
-    const { header, tensors } = layout();
-    const noise = noiseStream(SEED);
-    const file = openSync(draft, "w");
-    writeSync(file, header);
-    for (const { start, end } of tensors) writeSync(file, noise({ start, end }));
-    closeSync(file);
-  });
-}
 
 /** As the format's own library reads: the header, then the mapped bytes of one tensor. */
 const READER = `
@@ -66,8 +23,8 @@ export const tensor: Scenario = {
   title: "Python: one mapped tensor of a safetensors file of 60",
   obstacle: () => (hasPython() ? undefined : "no python3"),
   async run(bench) {
-    const path = await makeModel(bench);
-    const { header, tensors } = layout();
+    const path = await modelPath(bench);
+    const { header, tensors } = modelLayout();
     const wanted = tensors[WANTED];
     if (wanted === undefined) throw new Error("no such tensor");
     const read = async (file: string): Promise<string> =>
