@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { extentRanges, NO_EXTENTS, type ExtentTable } from "../../../src/formats/extents.ts";
 import { parquetExtents } from "../../../src/formats/parquet/extents.ts";
 import { readFooter } from "../../../src/formats/parquet/footer.ts";
-import { loggedSource } from "./logged-source.ts";
+import { loggedSource } from "../../support/logged-source.ts";
 
 function written(options: { readonly index: boolean; readonly columns: number }): Uint8Array {
   const index = { columnIndex: options.index, offsetIndex: options.index };
@@ -20,7 +20,7 @@ function written(options: { readonly index: boolean; readonly columns: number })
 test("without an offset index the units are column chunks, in one read", async () => {
   const source = loggedSource(written({ index: false, columns: 3 }));
   const table = await parquetExtents(source);
-  expect(source.trips.length).toBe(1);
+  expect(source.calls.length).toBe(1);
   expect(table.count).toBe(9);
   expect([...table.series]).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2]);
   expect(table.starts[0]).toBe(4);
@@ -30,7 +30,7 @@ test("with an offset index the units are pages that know their chunk, in two rea
   const chunks = extentRanges(await parquetExtents(loggedSource(written({ index: false, columns: 2 }))));
   const source = loggedSource(written({ index: true, columns: 2 }));
   const table = await parquetExtents(source);
-  expect(source.trips.length).toBeLessThanOrEqual(2);
+  expect(source.calls.length).toBeLessThanOrEqual(2);
   expect(table.wholes.length).toBe(chunks.length);
   expect(table.count).toBeGreaterThan(3 * chunks.length);
   const ranges = extentRanges(table);

@@ -9,7 +9,7 @@ import { parquetTable } from "../../../src/formats/parquet/table.ts";
 import type { BoundingBox, TableQuery, TableReader } from "../../../src/formats/table.ts";
 import { FIXTURES } from "../../support/fixtures.ts";
 import { fixtureSource } from "./fixture-units.ts";
-import { loggedSource } from "./logged-source.ts";
+import { loggedSource } from "../../support/logged-source.ts";
 import { renderColumn } from "./render.ts";
 
 async function columnOf(
@@ -142,7 +142,7 @@ test("a covering leaves out row groups and pages; geometry decides", async () =>
     return rows;
   };
   expect(await rowsIn({ west: 10, south: 0, east: 11, north: 2 })).toBe(111);
-  expect(source.trips.length).toBeLessThanOrEqual(3);
+  expect(source.calls.length).toBeLessThanOrEqual(3);
   expect(source.bytes()).toBeLessThan(content.length / 20);
   expect(await rowsIn({ west: 10, south: 2, east: 11, north: 3 })).toBe(0);
   expect(await rowsIn({ west: 179.5, south: 0, east: -179.5, north: 2 })).toBe(56 + 55);

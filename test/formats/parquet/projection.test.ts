@@ -5,7 +5,7 @@ import { parquetTable } from "../../../src/formats/parquet/table.ts";
 import type { TableReader } from "../../../src/formats/table.ts";
 import { FIXTURES } from "../../support/fixtures.ts";
 import { fixtureSource, parquetUnits } from "./fixture-units.ts";
-import { loggedSource } from "./logged-source.ts";
+import { loggedSource } from "../../support/logged-source.ts";
 import { isValid } from "../../../src/formats/parquet/extract-field.ts";
 import { render, renderColumn } from "./render.ts";
 
@@ -71,7 +71,7 @@ test.skipIf(FIXTURES === undefined)(
     const asked = ["timestamp_col", "id", "float_col", "id"];
     const rows = await allRows(table, asked);
     expect(rows).toEqual(all.map((row) => asked.map((name) => row[names.indexOf(name)])));
-    expect(source.trips.flat().length).toBe(3);
+    expect(source.calls.flat().length).toBe(3);
   },
 );
 

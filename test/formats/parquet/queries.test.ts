@@ -7,7 +7,7 @@ import { parquetRows } from "../../../src/formats/parquet/info.ts";
 import { parquetTable } from "../../../src/formats/parquet/table.ts";
 import { parsePredicate } from "../../../src/formats/predicate/parse-predicate.ts";
 import type { TableQuery, TableReader } from "../../../src/formats/table.ts";
-import { loggedSource, type LoggedSource } from "./logged-source.ts";
+import { loggedSource, type LoggedSource } from "../../support/logged-source.ts";
 import { renderColumn } from "./render.ts";
 
 const ROWS = 60_000;
@@ -58,7 +58,7 @@ async function open(
   const table = await parquetTable(source);
   opened.push(table);
   const { bytes } = await readFooter(loggedSource(content));
-  expect(source.trips.length).toBe(1);
+  expect(source.calls.length).toBe(1);
   source.reset();
   return { source, table, metadata: parseMetadata(bytes, content.length) };
 }
@@ -85,7 +85,7 @@ test("one column of all rows: its chunks alone, in one round trip after the foot
   const rows = await rowsOf(table, { columns: ["b"] });
   expect(rows.length).toBe(ROWS);
   expect(rows[12_345]).toBe(String((12_345 * 7919) % 10_007));
-  expect(source.trips.length).toBe(1);
+  expect(source.calls.length).toBe(1);
   expect(source.bytes()).toBe(chunkBytes(metadata, 2));
 });
 
@@ -95,7 +95,7 @@ test("a condition on the sorted column reads pages of all columns, in three roun
   const rows = await rowsOf(table, { columns: ["b", "id"], where });
   expect(rows.length).toBe(101);
   expect(rows[0]).toBe(`${(30_000 * 7919) % 10_007} 30000`);
-  expect(source.trips.length).toBeLessThanOrEqual(3);
+  expect(source.calls.length).toBeLessThanOrEqual(3);
   // Of one row group of three, and of it less than a tenth.
   expect(source.bytes()).toBeLessThan((chunkBytes(metadata, 0) + chunkBytes(metadata, 2)) / 10);
   const plan = await table.plan({ columns: ["b", "id"], where });
@@ -116,7 +116,7 @@ test("a condition that few rows meet anywhere reads the other columns by page", 
   const expected = Array.from({ length: GROUP_ROWS }, (_, row) => row).filter((row) => (row * 7919) % 10_007 === 77);
   expect(rows.length).toBe(expected.length);
   expect(expected.length).toBeGreaterThan(0);
-  expect(source.trips.length).toBeLessThanOrEqual(3);
+  expect(source.calls.length).toBeLessThanOrEqual(3);
   const [all, filters] = [chunkBytes(metadata, 1) / 3, (chunkBytes(metadata, 0) + chunkBytes(metadata, 2)) / 3];
   expect(source.bytes()).toBeLessThan(filters + all / 2);
 });
@@ -138,10 +138,10 @@ test("a limit of 0 reads nothing and still shows the columns", async () => {
   expect(batches.map((batch) => [batch.numRows, ...batch.schema.fields.map(({ name }) => name)])).toEqual([
     [0, "word", "id"],
   ]);
-  expect(source.trips).toEqual([]);
+  expect(source.calls).toEqual([]);
   expect(table.metadata.rows).toBe(ROWS);
   expect(await parquetRows(source)).toBe(ROWS);
-  expect(source.trips.length).toBe(1);
+  expect(source.calls.length).toBe(1);
 });
 
 test("no columns at all: rows are counted without a read", async () => {
