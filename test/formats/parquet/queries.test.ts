@@ -6,6 +6,7 @@ import { parseMetadata, type ParquetMetadata } from "../../../src/formats/parque
 import { parquetRows } from "../../../src/formats/parquet/info.ts";
 import { parquetTable } from "../../../src/formats/parquet/table.ts";
 import { parsePredicate } from "../../../src/formats/predicate/parse-predicate.ts";
+import type { FormatOptions } from "../../../src/formats/format.ts";
 import type { TableQuery, TableReader } from "../../../src/formats/table.ts";
 import { loggedSource, type LoggedSource } from "../../support/logged-source.ts";
 import { renderColumn } from "./render.ts";
@@ -53,9 +54,10 @@ afterEach(async () => {
 
 async function open(
   content: Uint8Array,
+  options: FormatOptions = {},
 ): Promise<{ readonly source: LoggedSource; readonly table: TableReader; readonly metadata: ParquetMetadata }> {
   const source = loggedSource(content);
-  const table = await parquetTable(source);
+  const table = await parquetTable(source, options);
   opened.push(table);
   const { bytes } = await readFooter(loggedSource(content));
   expect(source.calls.length).toBe(1);
@@ -119,6 +121,21 @@ test("a condition that few rows meet anywhere reads the other columns by page", 
   expect(source.calls.length).toBeLessThanOrEqual(3);
   const [all, filters] = [chunkBytes(metadata, 1) / 3, (chunkBytes(metadata, 0) + chunkBytes(metadata, 2)) / 3];
   expect(source.bytes()).toBeLessThan(filters + all / 2);
+});
+
+test("where all columns cost less than a round trip they are read at once, and the rows are the same", async () => {
+  const queries = ["id between 19990 and 20010", "b = 77 and id < 20000", "a > 999.9 or word = 'word 3'", "id < 0"];
+  for (const text of queries) {
+    const where = await parsePredicate(text);
+    for (const query of [{ where }, { where, columns: ["a", "id"] }, { where, columns: ["b"], limit: 3 }]) {
+      const apart = await open(SORTED);
+      const together = await open(SORTED, { roundTripBytes: () => 100_000_000 });
+      const rows = await rowsOf(apart.table, query);
+      expect(await rowsOf(together.table, query)).toEqual(rows);
+      if (rows.length > 0 && query.limit === undefined)
+        expect(together.source.calls.length).toBe(apart.source.calls.length - 1);
+    }
+  }
 });
 
 test("a limit reads one row group, and of it the first pages", async () => {
