@@ -1,15 +1,9 @@
 import { join } from "node:path";
-import { makeParquet, measurements } from "../../test/support/data.ts";
 import { fileSpec } from "../answers.ts";
 import type { Bench } from "../context.ts";
+import { smallTablePath, TABLE, tablePath } from "../data.ts";
 import { askDuckdb, pythonTools, type DuckdbAnswer } from "../duckdb-python.ts";
 import { atMost, median, repeat, type Check, type PeerRow, type Scenario, type ScenarioResult } from "../scenario.ts";
-
-const TABLE = "trips.parquet";
-const makeTable = (bench: Bench): Promise<string> =>
-  makeParquet(join(bench.folder, "table-1800k.parquet"), measurements(1_800_000), { rowGroup: 122_880 });
-const makeWarm = (bench: Bench): Promise<string> =>
-  makeParquet(join(bench.folder, "table-2k.parquet"), measurements(2_000), { rowGroup: 1_000 });
 
 interface Cost extends DuckdbAnswer {
   readonly requests: number;
@@ -48,8 +42,8 @@ async function compare(
 ): Promise<ScenarioResult> {
   const python = pythonTools();
   if (python === undefined) throw new Error("no Python with DuckDB");
-  const path = await makeTable(bench);
-  const warm = await makeWarm(bench);
+  const path = await tablePath(bench);
+  const warm = await smallTablePath(bench);
   const { reference } = await bench.store("table", async () => fileSpec(TABLE, path));
   const { sql } = work;
   const right = (await askDuckdb(python, { file: path, sql, warm })).rows;

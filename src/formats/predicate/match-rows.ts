@@ -51,18 +51,17 @@ export function matchRows(bound: BoundPredicate, batch: RecordBatch): Uint8Array
 /** Of "and", false decides, of "or" true; the terms after a decision about all rows are not looked at. */
 function combine(bound: Extract<BoundPredicate, { kind: "and" | "or" }>, batch: RecordBatch): Uint8Array {
   const decisive = bound.kind === "and" ? 0 : 1;
-  const out = new Uint8Array(batch.numRows).fill(1 - decisive);
-  for (const term of bound.terms) {
+  const [first, ...others] = bound.terms;
+  const out = first === undefined ? new Uint8Array(batch.numRows).fill(1 - decisive) : matchRows(first, batch);
+  for (const term of others) {
+    // By the engine's own search: most conditions leave something open soon.
+    if (!out.includes(1 - decisive) && !out.includes(2)) break;
     const truths = matchRows(term, batch);
-    let open = 0;
     for (let row = 0; row < out.length; row += 1) {
       const before = out[row] ?? 0;
       const truth = truths[row] ?? 0;
-      const now = before === decisive || truth === decisive ? decisive : before === 2 ? 2 : truth;
-      out[row] = now;
-      open += now === decisive ? 0 : 1;
+      out[row] = before === decisive || truth === decisive ? decisive : before === 2 ? 2 : truth;
     }
-    if (open === 0) break;
   }
   return out;
 }
