@@ -49,9 +49,20 @@ export class DecodeThread {
     this.#start();
   }
 
-  /** An Arrow IPC stream of one batch. The buffer of `mini.body` is given away. */
-  decode(job: DecodeJob): Promise<Uint8Array> {
-    return this.#one.run(() => this.#ask(job), job.signal === undefined ? {} : { signal: job.signal });
+  /**
+   * An Arrow IPC stream of one batch. The buffer of `mini.body` is given away. Who aborts a job that has begun waits no longer; the thread ends
+   * it by itself, for starting another would cost more.
+   */
+  async decode(job: DecodeJob): Promise<Uint8Array> {
+    const { signal } = job;
+    if (signal === undefined) return this.#one.run(() => this.#ask(job));
+    const answer = this.#one.run(() => this.#ask(job), { signal });
+    // Nobody may wait for it any more.
+    answer.catch(() => undefined);
+    let leave = (): void => undefined;
+    const left = new Promise<never>((_, reject) => (leave = () => reject(abortError(signal))));
+    signal.addEventListener("abort", leave, { once: true });
+    return Promise.race([answer, left]).finally(() => signal.removeEventListener("abort", leave));
   }
 
   async close(): Promise<void> {
@@ -75,7 +86,7 @@ export class DecodeThread {
     const worker = this.#start();
     return new Promise((resolve, reject) => {
       const limitMs = BASE_MS + job.mini.body.length / BYTES_PER_MS;
-      const onAbort = (): void => void this.#end(abortError(job.signal));
+      const onAbort = (): void => worker.unref();
       const arm = (ms: number): NodeJS.Timeout => setTimeout(() => void this.#end(tooLong(job.what, ms)), ms);
       let timer = arm(this.#ready ? limitMs : START_MS + limitMs);
       const settle = (): void => {
