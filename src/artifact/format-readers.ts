@@ -135,7 +135,8 @@ function formatTree(parts: FormatReaderParts): FormatTree {
       const layer = source === undefined || source.kind === "live" ? undefined : source.descriptor;
       return row !== undefined && layer?.size === tree.size(row) ? layer.mediaType : undefined;
     },
-    roundTripBytes: () => cost.gapBytes(),
+    // What may be unwanted comes over connections of its own: less than half of its time is waited for.
+    roundTripBytes: () => 2 * cost.gapBytes(),
     merge: (ranges, size) => requestsFor(ranges, { size, gapBytes: cost.gapBytes(), idle: DEFAULT_PER_BLOB }),
   };
 }

@@ -128,13 +128,15 @@ function takeOffsets(data: Data, rows: Uint32Array): { offsets: Int32Array | Big
   const from = data.valueOffsets as Int32Array | BigInt64Array;
   const inner: Piece[] = [];
   const ends = new Float64Array(rows.length + 1);
+  const hasNulls = data.nullCount > 0;
   let end = 0;
   for (let i = 0; i < rows.length; i += 1) {
     const row = rows[i] ?? 0;
     // What a null spans is nobody's: it may be anything.
-    const piece = data.getValid(row)
-      ? { start: Number(from[row] ?? 0), end: Number(from[row + 1] ?? 0) }
-      : { start: 0, end: 0 };
+    const piece =
+      !hasNulls || data.getValid(row)
+        ? { start: Number(from[row] ?? 0), end: Number(from[row + 1] ?? 0) }
+        : { start: 0, end: 0 };
     inner.push(piece);
     end += piece.end - piece.start;
     ends[i + 1] = end;

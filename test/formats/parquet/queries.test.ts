@@ -133,7 +133,7 @@ test("where all columns cost less than a round trip they are read at once, and t
       const rows = await rowsOf(apart.table, query);
       expect(await rowsOf(together.table, query)).toEqual(rows);
       if (rows.length > 0 && query.limit === undefined)
-        expect(together.source.calls.length).toBe(apart.source.calls.length - 1);
+        expect(together.source.calls.length).toBeLessThan(apart.source.calls.length);
     }
   }
 });
