@@ -25,9 +25,6 @@ const ORDER: readonly Priority[] = ["metadata", "demand", "prefetch"];
 /** A registry that ignores ranges sends the whole blob for each request: two at once, the second for what the first has passed. */
 const RANGELESS_LIMIT = 2;
 
-/** As much as one connection brings in some latencies: where readers wait for no more than this, latency is all that requests cost. */
-const LITTLE_BYTES = 4 * 1024 * 1024;
-
 /** Sends one blob's flights: who waits goes before who guesses, and one slot is never given to a guess. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -108,22 +105,8 @@ export class Dispatcher {
   /** Who waits is not to wait for guesses: while they hold slots, there is one more that they cannot have. */
   #slots(flight: Flight, limit: number): number {
     if (flight.priority === "prefetch") return limit;
-    if (this.#running.size >= limit && this.#isLittle()) return 2 * limit;
     for (const running of this.#running) if (running.priority === "prefetch") return limit + 1;
     return limit;
-  }
-
-  /** Many small pieces are asked for at once, twice as many as large ones. */
-  #isLittle(): boolean {
-    if (this.#isRangeless) return false;
-    let bytes = 0;
-    for (const flights of [this.#running, this.#queue]) {
-      for (const flight of flights) {
-        bytes += flightLength(flight);
-        if (flight.priority === "prefetch" || bytes > LITTLE_BYTES) return false;
-      }
-    }
-    return true;
   }
 
   async #fly(flight: Flight): Promise<void> {

@@ -33,10 +33,12 @@ export async function* ahead<T, R>(
   const room = new Bell();
   let held = 0;
   let isOver = false;
+  const isFull = (): boolean => held > most / 2 && !isOver;
+  const isComing = (): boolean => begun.length === 0 && !isOver;
   const begin = async (): Promise<void> => {
     for await (const item of items) {
       const weight = weigh(item);
-      if (held > 0 && held + weight > most) while (held > most / 2 && !isOver) await room.wait();
+      if (held > 0 && held + weight > most) while (isFull()) await room.wait();
       if (isOver) return;
       held += weight;
       const result = run(item);
@@ -53,7 +55,7 @@ export async function* ahead<T, R>(
   beginning.catch(() => undefined);
   try {
     for (;;) {
-      while (begun.length === 0 && !isOver) await arrival.wait();
+      while (isComing()) await arrival.wait();
       const next = begun.shift();
       if (next === undefined) return await beginning;
       yield await next.result;
