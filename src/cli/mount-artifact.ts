@@ -1,5 +1,7 @@
 import type { ArtifactStats } from "../artifact/accounting.ts";
 import type { Artifact } from "../artifact/artifact.ts";
+import { rehearse } from "../artifact/rehearsal.ts";
+import { openCache } from "../cache/open-cache.ts";
 import type { EndReason, PageCache } from "../mount/backend.ts";
 import { chooseBackend, type BackendName } from "../mount/choose-backend.ts";
 import { errnoNameOf } from "../mount/errno.ts";
@@ -8,6 +10,9 @@ import { startMountSession, type MountSession } from "../mount/mount-session.ts"
 import { cleanStale } from "../mount/sessions.ts";
 import type { Log } from "./log.ts";
 import { openOrdered, type OpenOrder } from "./open.ts";
+
+/** Whoever waits for the mount is told first. */
+const AFTER_READY_MS = 5;
 
 export interface MountWords {
   readonly backend: BackendName;
@@ -71,9 +76,22 @@ export async function mountArtifact(
     };
     const { mountpoint } = session.state;
     artifact.mounted(() => mountFacts(session.mounted, mountpoint));
+    setTimeout(() => void practise(log), AFTER_READY_MS).unref();
     return { artifact, session, ended: finish(), stats: () => artifact.stats() };
   } catch (error) {
     await artifact.close();
     throw error;
+  }
+}
+
+/** In a cache of its own, which ends with it. */
+async function practise(log: Log): Promise<void> {
+  const cache = await openCache();
+  try {
+    await rehearse(cache);
+  } catch (error) {
+    log("debug", `the rehearsal of reads failed: ${String(error)}`);
+  } finally {
+    await cache.close();
   }
 }
