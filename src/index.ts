@@ -12,6 +12,8 @@ export type { ArtifactStats } from "./artifact/accounting.ts";
 export { createEngine, type Engine, type EngineOptions } from "./artifact/engine.ts";
 export type { FillProgress, Prefetch } from "./artifact/fill-ahead.ts";
 export type { OpenOptions } from "./artifact/open-artifact.ts";
+export type { ListingProgress, Unpack } from "./artifact/unpack-layers.ts";
+export type { UnpackedLayer } from "./layers/archive-places.ts";
 export type { ByteRange } from "./bytes/range.ts";
 export { memorySource, sliceSource, type Priority, type RangeSource, type ReadOptions } from "./bytes/source.ts";
 export { isRiffleError, RiffleError, type ErrorCode, type ErrorFacts } from "./errors.ts";

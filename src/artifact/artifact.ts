@@ -1,4 +1,5 @@
 import type { Manifest } from "../oci/manifest.ts";
+import type { UnpackedLayer } from "../layers/archive-places.ts";
 import type { TreeWarning } from "../layers/names.ts";
 import type { MirrorReport } from "../registry/mirror.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -27,8 +28,10 @@ export interface Artifact extends FormatReaders, AsyncDisposable {
   readonly reference: string;
   readonly digest: string;
   readonly manifest: Manifest;
-  /** Names that were changed and layers that were left out. */
+  /** Names that were changed, layers and members of archives that were left out, and archives that stay files. */
   readonly warnings: readonly TreeWarning[];
+  /** Layers that are directories (`unpack`). */
+  readonly unpacked: readonly UnpackedLayer[];
   readonly registry: Registry;
   /** What front ends serve. */
   readonly served: Served;

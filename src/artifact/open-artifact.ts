@@ -1,4 +1,3 @@
-import type { Digest } from "../bytes/digest.ts";
 import { abortError, RiffleError } from "../errors.ts";
 import { openDocuments, type Documents } from "../cache/documents.ts";
 import { contentEntries, parsePlatform, selectPlatform } from "../oci/platform.ts";
@@ -22,6 +21,7 @@ import { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 import type { Prefetch } from "./fill-ahead.ts";
 import { readableArtifact } from "./readable-artifact.ts";
 import type { TraceFile } from "./trace-file.ts";
+import { unpackLayers, type ListingProgress, type Unpack } from "./unpack-layers.ts";
 
 export interface OpenOptions extends EngineOptions {
   /** Shared with other artifacts and left open by `close`; `cacheDir` and `cacheBytes` are then its own. */
@@ -50,6 +50,13 @@ export interface OpenOptions extends EngineOptions {
    * (indexes), everything that the tree shows. Default `none`; nothing in any case `offline` and `frugal`.
    */
   readonly prefetch?: Prefetch;
+  /**
+   * Which layers are shown as directories of what they hold: `all` tar layers, or none. They are listed before this
+   * resolves. Default `auto`: none for now.
+   */
+  readonly unpack?: Unpack;
+  /** Called while archives are listed. */
+  readonly onListing?: (progress: ListingProgress) => void;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly subpath?: string;
@@ -69,7 +76,8 @@ const MANIFESTS_AT_ONCE = 8;
 
 /**
  * Resolves a reference, pins its digest, and fetches the manifest (those of all entries, for an index without platforms):
- * one request where the registry asks for no token. Rejects with RiffleErrors and leaves nothing open then.
+ * one request where the registry asks for no token, and those that list archives with `unpack`. Rejects
+ * with RiffleErrors and leaves nothing open then.
  */
 export async function openArtifact(text: string, options: OpenOptions = {}): Promise<Artifact> {
   const reference = parseReference(text);
@@ -82,8 +90,10 @@ export async function openArtifact(text: string, options: OpenOptions = {}): Pro
   try {
     const resolved = await registry.resolve(reference, waiting(options));
     const manifest = await manifestFor(resolved, registry, { platform, ...waiting(options) });
-    const { plan, digest } = await planArtifact(manifest, reference, registry, options);
+    const documentsOfTree = await treeDocuments(manifest, registry, options);
     engine = options.engine ?? (await createEngine(options));
+    const { digest } = manifest.descriptor;
+    const plan = await planArtifact(documentsOfTree, pinnedReference(reference, digest), { registry, engine, options });
     documents?.save();
     if (options.signal?.aborted === true) throw abortError(options.signal);
     return readableArtifact({
@@ -203,17 +213,44 @@ function boundedWaits(timeoutMs: number): Record<"connectTimeoutMs" | "firstByte
   return { connectTimeoutMs: within(10_000), firstByteTimeoutMs: within(30_000), stallTimeoutMs: within(30_000) };
 }
 
+/** What a tree is planned from. */
+interface TreeDocuments {
+  readonly manifest: Manifest;
+  /** Of an index: the manifests behind it. */
+  readonly entries?: readonly IndexEntry[];
+}
+
+async function treeDocuments(manifest: Manifest, registry: Registry, options: OpenOptions): Promise<TreeDocuments> {
+  return manifest.kind === "manifest"
+    ? { manifest }
+    : { manifest, entries: await indexEntries(manifest, registry, options) };
+}
+
 async function planArtifact(
-  manifest: Manifest,
-  reference: Reference,
-  registry: Registry,
-  options: OpenOptions,
-): Promise<{ readonly plan: TreePlan; readonly digest: Digest }> {
-  const { digest } = manifest.descriptor;
-  const pinned = pinnedReference(reference, digest);
-  if (manifest.kind === "manifest") return { plan: planTree(manifest, { reference: pinned }), digest };
-  const entries = await indexEntries(manifest, registry, options);
-  return { plan: planTree(manifest, { reference: pinned, entries }), digest };
+  documents: TreeDocuments,
+  reference: string,
+  {
+    registry,
+    engine,
+    options,
+  }: { readonly registry: Registry; readonly engine: Engine; readonly options: OpenOptions },
+): Promise<TreePlan> {
+  const { manifest, entries } = documents;
+  const planned = { reference, ...(entries === undefined ? {} : { entries }) };
+  if (options.unpack !== "all") return planTree(manifest, planned);
+  const manifests = manifest.kind === "manifest" ? [manifest] : (entries ?? []).map((entry) => entry.manifest);
+  const archives = await unpackLayers(
+    manifests.flatMap(({ layers }) => layers),
+    {
+      registry,
+      engine,
+      log: options.log ?? (() => undefined),
+      ...waiting(options),
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      ...(options.onListing === undefined ? {} : { onProgress: options.onListing }),
+    },
+  );
+  return planTree(manifest, { ...planned, archives });
 }
 
 async function indexEntries(index: IndexManifest, registry: Registry, options: OpenOptions): Promise<IndexEntry[]> {

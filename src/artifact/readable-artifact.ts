@@ -104,6 +104,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
     digest: manifest.descriptor.digest,
     manifest,
     warnings: plan.warnings,
+    unpacked: plan.unpacked,
     registry,
     served,
     entries: (path = "") => entriesBelow(parts, path),
@@ -202,7 +203,7 @@ function fillFor(parts: ArtifactParts, contents: Contents, mode: "hints" | "all"
 function* fileHints({ tree, plan }: ArtifactParts): Generator<FormatHint> {
   for (let row = 0; row < tree.rows; row++) {
     const source = plan.sources[tree.source(row)];
-    if (source?.kind !== "blob") continue;
+    if (source?.kind !== "blob" || tree.size(row) !== source.descriptor.size) continue;
     yield { name: Buffer.from(tree.name(row)).toString(), mediaType: source.descriptor.mediaType };
   }
 }

@@ -96,7 +96,8 @@ export function serve(parts: ServeParts): Served {
   const readStill = async (row: Row, range: ByteRange, from: TracedFrom): Promise<Uint8Array> => {
     const source = sourceOf(row);
     if (source.kind !== "inline") return readBlob(row, range, from);
-    const bytes = source.bytes.slice(range.start, range.end);
+    const base = tree.offset(row);
+    const bytes = source.bytes.slice(base + range.start, base + range.end);
     accounting.read({ bytes: bytes.length, fromCache: bytes.length, proven: bytes.length });
     return bytes;
   };

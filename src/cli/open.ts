@@ -1,14 +1,16 @@
 import type { Artifact } from "../artifact/artifact.ts";
 import type { Prefetch } from "../artifact/fill-ahead.ts";
 import type { OpenOptions } from "../artifact/open-artifact.ts";
+import type { Unpack } from "../artifact/unpack-layers.ts";
 import { parseMirrorAddress } from "../oci/mirror-address.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Credential, CredentialSource } from "../registry/credential.ts";
 import type { CredentialPlaces } from "../registry/load-credential.ts";
 import type { Mirror } from "../registry/mirror.ts";
 import type { RegistryOptions } from "../registry/open-registry.ts";
-import type { Context } from "./command.ts";
+import type { Context, Flags } from "./command.ts";
 import { readPassword } from "./credentials-input.ts";
+import { createListingProgress } from "./listing-progress.ts";
 import type { Log } from "./log.ts";
 import type { MirrorSetting } from "./mirror-settings.ts";
 import type { Settings } from "./settings.ts";
@@ -21,6 +23,7 @@ export interface Narrowing {
   readonly frugal?: boolean;
   readonly noCache?: boolean;
   readonly prefetch?: Prefetch;
+  readonly unpack?: Unpack;
 }
 
 /** All that opening an artifact takes, as JSON: it can be told to a daemon. */
@@ -44,9 +47,17 @@ export interface OpenOrder {
   readonly exclude: readonly string[];
   readonly subpath?: string;
   readonly traceFile?: string;
+  readonly unpack: Unpack;
   /** Of `--username`: these, and no others. */
   readonly credential?: Credential;
   readonly places: CredentialPlaces;
+}
+
+const UNPACKS: readonly Unpack[] = ["auto", "all", "none"];
+
+/** `--unpack`, whose choices were checked when it was read. */
+export function unpackOf(flags: Flags): Unpack {
+  return UNPACKS.find((how) => how === flags.text("unpack")) ?? "auto";
 }
 
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
@@ -76,6 +87,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     exclude = [],
     frugal = false,
     prefetch = "none",
+    unpack = "auto",
   } = narrowing;
   const { username, caFile, platform, cacheDir, traceFile } = settings;
   const credential =
@@ -98,6 +110,7 @@ export async function openOrderOf(context: Context, reference: string, narrowing
     mirrors: mirrorsOf(reference, settings),
     include,
     exclude,
+    unpack,
     places: credentialPlacesOf(context),
     ...(!noCache && { cacheDir }),
     ...(caFile !== undefined && { caFile }),
@@ -172,11 +185,22 @@ export function registryOptionsOf(order: OpenOrder, log: Log): RegistryOptions {
 /** Opens what was ordered. The artifact room is loaded here, not with the command line. */
 export async function openOrdered(
   order: OpenOrder,
-  context: Pick<Context, "signal" | "log"> & Pick<OpenOptions, "errnoOf">,
+  context: Pick<Context, "signal" | "log"> & Partial<Pick<Context, "notes" | "settings">> & Pick<OpenOptions, "errnoOf">,
 ): Promise<Artifact> {
   const { openArtifact } = await import("../artifact/open-artifact.ts");
-  const { signal, log, errnoOf } = context;
-  return openArtifact(order.reference, { ...openOptionsOf(order, log), signal, ...(errnoOf && { errnoOf }) });
+  const { notes, settings, signal, log, errnoOf } = context;
+  const progress =
+    notes === undefined || settings === undefined ? undefined : createListingProgress({ notes, quiet: settings.quiet });
+  try {
+    return await openArtifact(order.reference, {
+      ...openOptionsOf(order, log),
+      signal,
+      ...(errnoOf && { errnoOf }),
+      ...(progress === undefined ? {} : { onListing: (state) => progress.at(state) }),
+    });
+  } finally {
+    progress?.end();
+  }
 }
 
 /** Opens `reference` as the settings say. */

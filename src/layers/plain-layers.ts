@@ -3,6 +3,8 @@ import type { Digest } from "../bytes/digest.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ImageManifest, IndexManifest, Manifest } from "../oci/manifest.ts";
 import { mediaTypeExtension } from "../oci/media-type.ts";
+import type { ArchiveOutcome } from "./archive-listing.ts";
+import { ArchivePlaces, type UnpackedLayer } from "./archive-places.ts";
 import { createdTime } from "./created.ts";
 import { metadataEntries } from "./metadata-directory.ts";
 import { assignNames, entryWish, layerWish, type TreeWarning } from "./names.ts";
@@ -15,6 +17,8 @@ export interface TreePlan {
   readonly entries: readonly TreeEntry[];
   readonly sources: readonly SourceInfo[];
   readonly warnings: readonly TreeWarning[];
+  /** Layers that are directories. */
+  readonly unpacked: readonly UnpackedLayer[];
   /** Time of directories and of what has none of its own, in seconds since the epoch. */
   readonly mtime: number;
 }
@@ -30,6 +34,8 @@ export interface PlanOptions {
   readonly reference: string;
   /** What an index stands for; needed for an index, not used for a manifest. */
   readonly entries?: readonly IndexEntry[];
+  /** What became of layers that are archives; without it all stay files. */
+  readonly archives?: ReadonlyMap<Digest, ArchiveOutcome>;
 }
 
 /**
@@ -38,10 +44,11 @@ export interface PlanOptions {
  */
 export function planTree(manifest: Manifest, options: PlanOptions): TreePlan {
   const created = createdTime(manifest.annotations) ?? 0;
+  const archives = new ArchivePlaces(options.archives ?? new Map());
   const layers =
     manifest.kind === "manifest"
-      ? planLayers(manifest, { directory: "", created })
-      : planEntries(manifest, options.entries ?? [], created);
+      ? planLayers(manifest, { directory: "", created, archives })
+      : planEntries(manifest, options.entries ?? [], { created, archives });
   const metadata = metadataEntries(manifest, {
     reference: options.reference,
     firstSource: layers.sources.length,
@@ -50,7 +57,8 @@ export function planTree(manifest: Manifest, options: PlanOptions): TreePlan {
   return {
     entries: [...layers.entries, ...metadata.entries],
     sources: [...layers.sources, ...metadata.sources],
-    warnings: layers.warnings,
+    warnings: [...layers.warnings, ...archives.warnings],
+    unpacked: archives.unpacked,
     mtime: created,
   };
 }
@@ -72,10 +80,11 @@ interface Place {
   readonly directory: string;
   /** Time of layers without one. */
   readonly created: number;
+  readonly archives: ArchivePlaces;
   readonly firstSource?: number;
 }
 
-function planLayers(manifest: ImageManifest, { directory, created, firstSource = 0 }: Place): PlannedLayers {
+function planLayers(manifest: ImageManifest, { directory, created, archives, firstSource = 0 }: Place): PlannedLayers {
   const atRoot = directory === "";
   const wishes = manifest.layers.map((layer) =>
     layerWish(layer, { extension: mediaTypeExtension(layer.mediaType), atRoot }),
@@ -88,7 +97,8 @@ function planLayers(manifest: ImageManifest, { directory, created, firstSource =
     if (path === undefined || source === undefined) return [];
     const mtime = createdTime(layer.annotations) ?? created;
     const full = atRoot ? path : `${directory}/${path}`;
-    return [{ path: full, kind: "file", size: sourceSize(source), mtime, source: firstSource + index }];
+    const file: TreeEntry = { path: full, kind: "file", size: sourceSize(source), mtime, source: firstSource + index };
+    return archives.entriesOf(layer.digest, { ...file, path: full }) ?? [file];
   });
   return {
     entries,
@@ -101,7 +111,11 @@ function insideDirectory(warning: TreeWarning, directory: string): TreeWarning {
   return warning.name === undefined ? warning : { ...warning, name: `${directory}/${warning.name}` };
 }
 
-function planEntries(index: IndexManifest, given: readonly IndexEntry[], created: number): PlannedLayers {
+function planEntries(
+  index: IndexManifest,
+  given: readonly IndexEntry[],
+  { created, archives }: Pick<Place, "created" | "archives">,
+): PlannedLayers {
   const { paths, warnings: renamed } = assignNames(
     given.map(({ descriptor }) => entryWish(descriptor)),
     { extension: false },
@@ -121,7 +135,7 @@ function planEntries(index: IndexManifest, given: readonly IndexEntry[], created
     }
     const time = createdTime(manifest.annotations) ?? created;
     entries.push({ path: directory, kind: "directory", mtime: time });
-    const inside = planLayers(manifest, { directory, created: time, firstSource: sources.length });
+    const inside = planLayers(manifest, { directory, created: time, archives, firstSource: sources.length });
     entries.push(...inside.entries);
     sources.push(...inside.sources);
     warnings.push(...inside.warnings);

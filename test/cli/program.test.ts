@@ -27,7 +27,7 @@ test.each(COMMANDS.map((words) => [words.join(" "), words] as const))("%s --help
   expect(text).toMatch(/^text: Usage: riffle /);
   expect(text).toMatch(/Examples:\n {2}riffle /);
   expect(text).toContain("--timeout <duration>");
-  expect(text).not.toContain("--unpack");
+  expect(text).not.toContain("--index");
 });
 
 describe("usage", () => {
@@ -47,12 +47,10 @@ describe("usage", () => {
 describe("not yet", () => {
   const later = ["index", "bench", "verify", "policy", "serve"];
   const commands = [...later, "push", "completion"].map((name) => [name, "REF", "--any", "x"]);
-  const flags = [["--unpack", "none"]]
-    .concat([
-      ["--index", "any"],
-      ["--index-key", "f"],
-    ])
-    .map((words) => ["mount", "oci:x", "dir", ...words]);
+  const flags = [
+    ["--index", "any"],
+    ["--index-key", "f"],
+  ].map((words) => ["mount", "oci:x", "dir", ...words]);
   const groups = [["index", "build", "REF"]];
   test.each([...commands, ...flags, ...groups].map((words) => [words.join(" "), words] as const))("%s", (_, words) => {
     expect(outcome(words)).toMatch(/^not-yet .*not yet/);

@@ -80,7 +80,7 @@ const LATER: readonly (readonly string[])[] = [
   ["completion", "bash"],
   ["mount", "oci:x", "y", "--prefetch", "all"],
   ["mount", "oci:x", "y", "--trace", "f"],
-  ["run", "oci:x", "--unpack", "none", "--", "true"],
+  ["run", "oci:x", "--index", "none", "--", "true"],
   ["ls", "oci:x", "--index", "none"],
 ];
 

@@ -5,7 +5,7 @@ import { isEmpty, rangeLength, type ByteRange } from "../../bytes/range.ts";
 import { RiffleError } from "../../errors.ts";
 import type { Run } from "../command.ts";
 import { documentsOf, layersOf } from "../manifests.ts";
-import { openFor } from "../open.ts";
+import { openFor, unpackOf } from "../open.ts";
 import { parseWantedRange, rangeWithin } from "../quantities.ts";
 import { fileAt } from "../tree-path.ts";
 
@@ -20,7 +20,7 @@ async function checkOf(artifact: Artifact, file: ArtifactFile, range: ByteRange)
 export const run: Run = async ([reference = "", ...paths], flags, context) => {
   const text = flags.text("range");
   const wanted = text === undefined ? undefined : parseWantedRange(text);
-  await using artifact = await openFor(context, reference);
+  await using artifact = await openFor(context, reference, { unpack: unpackOf(flags) });
   // All are looked up first: a wrong name is told before the first byte is written.
   const files = paths.map((path) => artifact.file(fileAt(artifact, path).path));
   for (const file of files) {

@@ -5,7 +5,7 @@ import { RiffleError } from "../../errors.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Context, Run } from "../command.ts";
 import { documentsOf, layersOf } from "../manifests.ts";
-import { openFor } from "../open.ts";
+import { openFor, unpackOf } from "../open.ts";
 import { createProgress } from "../progress.ts";
 import { formatBytes } from "../quantities.ts";
 import { blobContent } from "../transfer/blob-content.ts";
@@ -109,6 +109,7 @@ export const run: Run = async ([reference = "", ...words], flags, context) => {
   await using artifact = await openFor(context, reference, {
     include: flags.list("include"),
     exclude: flags.list("exclude"),
+    unpack: unpackOf(flags),
   });
   const plan = planOf(artifact, paths, destination);
   const parent = destination.kind === "absent" && plan.directories.length === 0 ? dirname(destination.path) : undefined;

@@ -5,7 +5,7 @@ import { isFileSet } from "../../formats/open.ts";
 import type { Context, Run } from "../command.ts";
 import { oneLine } from "../exit.ts";
 import { factsText, labelled, type FactsStyle } from "../facts-text.ts";
-import { openFor } from "../open.ts";
+import { openFor, unpackOf } from "../open.ts";
 import { mayColour } from "../paint.ts";
 import { formatBytes, formatCount } from "../quantities.ts";
 import { entryAt } from "../tree-path.ts";
@@ -76,8 +76,8 @@ function text(facts: PathFacts, description: Description, style: FactsStyle): re
   ];
 }
 
-export const run: Run = async ([reference = "", path = ""], _flags, context) => {
-  await using artifact = await openFor(context, reference);
+export const run: Run = async ([reference = "", path = ""], flags, context) => {
+  await using artifact = await openFor(context, reference, { unpack: unpackOf(flags) });
   const { facts, description } = await describePath(artifact, path, context);
   if (context.settings.json) {
     const { format, notes } = description;

@@ -9,7 +9,7 @@ import type { Context, Run } from "../command.ts";
 import { oneLine } from "../exit.ts";
 import { formatOf } from "../format-names.ts";
 import { documentsOf, layersOf } from "../manifests.ts";
-import { openOrdered, openOrderOf, type OpenOrder } from "../open.ts";
+import { openOrdered, openOrderOf, unpackOf, type OpenOrder } from "../open.ts";
 import { formatBytes, formatCount } from "../quantities.ts";
 import { warningText } from "../warnings.ts";
 
@@ -17,8 +17,10 @@ interface LayerFacts {
   readonly digest: string;
   readonly mediaType: string;
   readonly size: number;
-  /** Where it is in the tree; null when it was left out, or is unpacked. */
+  /** Where it is in the tree; null when it was left out. */
   readonly path: string | null;
+  /** What it holds, where it is a directory; null where it is a file. */
+  readonly unpacked: { readonly members: number; readonly omitted: number } | null;
   readonly annotations: Annotations;
 }
 
@@ -74,16 +76,26 @@ function contentsOf(artifact: Artifact, layers: ReadonlyMap<string, Descriptor>)
   return { tree, formats, paths };
 }
 
-function layerFacts(manifests: readonly ImageManifest[], paths: ReadonlyMap<string, string>): readonly LayerFacts[] {
+function layerFacts(
+  manifests: readonly ImageManifest[],
+  { paths, unpacked }: Pick<Contents, "paths"> & Pick<Artifact, "unpacked">,
+): readonly LayerFacts[] {
+  const directories = new Map(unpacked.map((layer) => [String(layer.layer), layer]));
   return manifests.flatMap(({ layers }) =>
-    layers.map(({ digest, mediaType, size, annotations }) => ({
-      digest,
-      mediaType,
-      size,
-      path: paths.get(digest) ?? null,
-      annotations,
-    })),
+    layers.map(({ digest, mediaType, size, annotations }) => {
+      const directory = directories.get(digest);
+      const held = directory === undefined ? null : { members: directory.members, omitted: directory.omitted };
+      const path = directory?.path ?? paths.get(digest) ?? null;
+      return { digest, mediaType, size, path, unpacked: held, annotations };
+    }),
   );
+}
+
+function layerText({ path, unpacked, mediaType, size, digest }: LayerFacts): string {
+  const facts = `${formatBytes(size)}  ${mediaType}  ${digest}`;
+  if (unpacked === null) return `${path ?? "(left out)"}  ${facts}`;
+  const omitted = unpacked.omitted === 0 ? "" : `, ${unpacked.omitted} left out`;
+  return `${path ?? ""}/  ${facts}  tar, headers read by ranges: ${formatCount(unpacked.members, "member")}${omitted}`;
 }
 
 async function inspect(artifact: Artifact, order: OpenOrder, context: Context): Promise<Inspection> {
@@ -102,7 +114,7 @@ async function inspect(artifact: Artifact, order: OpenOrder, context: Context): 
     artifactType: top.artifactType ?? null,
     annotations: top.annotations,
     config: config === undefined ? null : { digest: config.digest, mediaType: config.mediaType, size: config.size },
-    layers: layerFacts(manifests, paths),
+    layers: layerFacts(manifests, { paths, unpacked: artifact.unpacked }),
     tree,
     formats,
     referrers: referrers.map(({ artifactType, mediaType, digest, size }) => ({
@@ -165,9 +177,7 @@ export function inspectionText(found: Inspection): readonly string[] {
     ),
     ...section(
       "layers",
-      found.layers.map(
-        ({ path, mediaType, size, digest }) => `${path ?? "(left out)"}  ${formatBytes(size)}  ${mediaType}  ${digest}`,
-      ),
+      found.layers.map((layer) => layerText(layer)),
     ),
     ...section(
       "formats",
@@ -194,9 +204,9 @@ function oneLineKeepingIndent(line: string): string {
   return indent + oneLine(line);
 }
 
-export const run: Run = async ([reference = ""], _flags, context) => {
+export const run: Run = async ([reference = ""], flags, context) => {
   parseReference(reference);
-  const order = await openOrderOf(context, reference);
+  const order = await openOrderOf(context, reference, { unpack: unpackOf(flags) });
   await using artifact = await openOrdered(order, context);
   const found = await inspect(artifact, order, context);
   if (context.settings.json) await context.out.line(JSON.stringify(found));

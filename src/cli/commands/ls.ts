@@ -1,6 +1,6 @@
 import type { Entry } from "../../artifact/artifact.ts";
 import type { Run } from "../command.ts";
-import { openFor } from "../open.ts";
+import { openFor, unpackOf } from "../open.ts";
 import { entryAt, isBelow } from "../tree-path.ts";
 
 const TYPE_LETTERS: Readonly<Record<Entry["type"], string>> = { file: "-", directory: "d", symlink: "l" };
@@ -38,6 +38,7 @@ export const run: Run = async ([reference = "", path = ""], flags, context) => {
   await using artifact = await openFor(context, reference, {
     include: flags.list("include"),
     exclude: flags.list("exclude"),
+    unpack: unpackOf(flags),
   });
   const top = entryAt(artifact, path);
   const recursive = flags.on("recursive");

@@ -7,7 +7,7 @@ import type { Context, Flags, Run } from "../command.ts";
 import type { DaemonOrder } from "../daemon-main.ts";
 import { mountArtifact, type MountOrder } from "../mount-artifact.ts";
 import { absoluteReference, isCovering, mountWords } from "../mount-words.ts";
-import { openOrderOf } from "../open.ts";
+import { openOrderOf, unpackOf } from "../open.ts";
 import { formatBytes } from "../quantities.ts";
 import { warningText } from "../warnings.ts";
 
@@ -88,6 +88,7 @@ export async function mountOrderOf(
     exclude: flags.list("exclude"),
     frugal: flags.on("frugal"),
     prefetch: context.settings.prefetch,
+    unpack: unpackOf(flags),
     ...(subpath !== undefined && { subpath }),
   });
   return { words, open, runtimeDir: places.runtimeDir };

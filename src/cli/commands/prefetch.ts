@@ -3,7 +3,7 @@ import { splitRange } from "../../bytes/range.ts";
 import { RiffleError } from "../../errors.ts";
 import { selectsFile, startSelection } from "../../layers/globs.ts";
 import type { Context, Run } from "../command.ts";
-import { openFor } from "../open.ts";
+import { openFor, unpackOf } from "../open.ts";
 import { createProgress } from "../progress.ts";
 import { formatBytes, formatCount } from "../quantities.ts";
 import { eachAtOnce } from "../transfer/each.ts";
@@ -73,6 +73,7 @@ export const run: Run = async ([reference = "", ...words], flags, context) => {
   await using artifact = await openFor(context, reference, {
     include: flags.list("include"),
     exclude: flags.list("exclude"),
+    unpack: unpackOf(flags),
   });
   for (const warning of artifact.warnings) context.log("warn", warningText(warning));
   const files = wantedFiles(artifact, words);

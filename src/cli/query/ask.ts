@@ -2,7 +2,7 @@ import type { Artifact } from "../../artifact/artifact.ts";
 import type { FormatOptions, FormatReader } from "../../formats/format.ts";
 import { isFileSet } from "../../formats/open.ts";
 import type { Context, Flags } from "../command.ts";
-import { openFor } from "../open.ts";
+import { openFor, unpackOf } from "../open.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { formatBytes } from "../quantities.ts";
 import { treePath } from "../tree-path.ts";
@@ -50,7 +50,10 @@ export async function ask<Metadata, Query, Batch>(
     output: isExplained ? undefined : output,
     force: flags.on("force"),
   });
-  await using artifact = await openFor(context, question.reference, { frugal: flags.on("frugal") });
+  await using artifact = await openFor(context, question.reference, {
+    frugal: flags.on("frugal"),
+    unpack: unpackOf(flags),
+  });
   await using reader = await question.open(artifact, path, { signal });
   if (isExplained) {
     const plan = await reader.plan(question.query, { signal });

@@ -1,5 +1,5 @@
 import type { CommandSpec } from "../command.ts";
-import { ARCHIVE_FLAGS, FILTER_FLAGS } from "./tree-flags.ts";
+import { ARCHIVE_FLAGS, FILTER_FLAGS, WHOLE_LAYER_FLAGS } from "./tree-flags.ts";
 
 export const READ_SPECS: readonly CommandSpec[] = [
   {
@@ -18,6 +18,7 @@ as a decimal number (0444 is 292), mtime is whole seconds since 1970, digest is 
       "riffle ls ghcr.io/eo/scenes:v1",
       "riffle ls -lR oci:./layout:v1 data",
       "riffle ls -R --json ghcr.io/eo/scenes:v1 | jq -r .path",
+      "riffle ls -R --unpack all ghcr.io/eo/patches:v1 10000.tar",
     ],
     load: () => import("../commands/ls.ts"),
   },
@@ -36,6 +37,7 @@ as a decimal number (0444 is 292), mtime is whole seconds since 1970, digest is 
       "riffle cat ghcr.io/eo/scenes:v1 README.md",
       "riffle cat --range 0-4 ghcr.io/eo/scenes:v1 trips.parquet",
       "riffle cat --range -8 oci:./layout:v1 trips.parquet | xxd",
+      "riffle cat --unpack all ghcr.io/eo/patches:v1 10000.tar/s2.npy > s2.npy",
     ],
     load: () => import("../commands/cat.ts"),
   },
@@ -77,7 +79,7 @@ A pull that was cut off goes on where it stopped. No layer gets its name before 
       { flags: "-o, --output <dir>", about: "where to (required)" },
       { flags: "--layout", about: "write an OCI image layout" },
       { flags: "--force", about: "replace files that differ" },
-      ...ARCHIVE_FLAGS,
+      ...WHOLE_LAYER_FLAGS,
     ],
     examples: ["riffle pull ghcr.io/eo/scenes:v1 -o scenes", "riffle pull ghcr.io/eo/scenes:v1 --layout -o layout"],
     load: () => import("../commands/pull.ts"),
@@ -86,7 +88,8 @@ A pull that was cut off goes on where it stopped. No layer gets its name before 
     name: "inspect",
     args: "<ref>",
     about: "what an artifact is: manifest, layers, names, formats, referrers",
-    more: `Lists every name that was changed and every layer that was left out. --json prints one object.`,
+    more: `Lists every name that was changed and every layer that was left out; with --unpack all what became of each archive.
+--json prints one object.`,
     flags: [...ARCHIVE_FLAGS],
     examples: ["riffle inspect ghcr.io/eo/scenes:v1", "riffle inspect oci:./layout:v1 --json | jq .warnings"],
     load: () => import("../commands/inspect.ts"),

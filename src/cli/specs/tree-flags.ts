@@ -26,9 +26,23 @@ export const MOUNT_FLAGS: readonly FlagSpec[] = [
   { flags: "--frugal", about: "never fetch a byte that nobody asked for: no merging over gaps, no read-ahead" },
 ];
 
-/** How archives are shown; on everything that opens a tree. */
-export const ARCHIVE_FLAGS: readonly FlagSpec[] = [
-  { flags: "--unpack <how>", about: "stage 4", notYet: true },
+const INDEX_FLAGS: readonly FlagSpec[] = [
   { flags: "--index <which>", about: "stage 4", notYet: true },
   { flags: "--index-key <file>", about: "stage 4", notYet: true },
+];
+
+/** How archives are shown; on everything that opens a tree. */
+export const ARCHIVE_FLAGS: readonly FlagSpec[] = [
+  {
+    flags: "--unpack <how>",
+    about: "all: tar layers are directories of what they hold; none, auto: files (default: auto)",
+    choices: ["auto", "all", "none"],
+  },
+  ...INDEX_FLAGS,
+];
+
+/** The same for what takes layers as they are. */
+export const WHOLE_LAYER_FLAGS: readonly FlagSpec[] = [
+  { flags: "--unpack <how>", about: "stage 4", notYet: true },
+  ...INDEX_FLAGS,
 ];
