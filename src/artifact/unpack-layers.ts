@@ -3,7 +3,6 @@ import { Limiter } from "../bytes/limiter.ts";
 import { memorySource, type RangeSource } from "../bytes/source.ts";
 import { abortError, isRiffleError } from "../errors.ts";
 import { cachedSource } from "../fetch/cached-source.ts";
-import { createCostModel } from "../fetch/cost.ts";
 import { archiveKind, KIND_BYTES } from "../layers/archive-kind.ts";
 import type { ArchiveOutcome } from "../layers/archive-listing.ts";
 import { blobSource } from "../layers/sources.ts";
@@ -35,6 +34,11 @@ export interface UnpackParts {
 
 /** Each waits for one request most of the time; together they hold a window of each archive at most. */
 const LAYERS_AT_ONCE = 16;
+/**
+ * Contents below it are read through. The least of what gaps are joined over elsewhere, twice: a listing pays for each of
+ * thousands of gaps, a read for one.
+ */
+const GAP_BYTES = 128 * 1024;
 
 /**
  * Looks into each layer once and lists those that are archives. The first failure that is not the archive's own ends all:
@@ -46,17 +50,28 @@ export async function unpackLayers(
 ): Promise<ReadonlyMap<Digest, ArchiveOutcome>> {
   const different = new Map(layers.map((layer) => [layer.digest, layer]));
   const report = progressOf([...different.values()], parts);
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort(parts.signal?.reason);
+  // One for each layer under way: a signal that hundreds listen to warns of a leak.
+  const stops = new Set<AbortController>();
+  let isOver = false;
+  const onAbort = (): void => {
+    isOver = true;
+    for (const stop of stops) stop.abort(parts.signal?.reason);
+  };
   parts.signal?.addEventListener("abort", onAbort, { once: true });
   if (parts.signal?.aborted === true) onAbort();
   const limiter = new Limiter(LAYERS_AT_ONCE);
   const outcomes = new Map<Digest, ArchiveOutcome>();
   const one = async (layer: Descriptor): Promise<void> => {
-    if (stop.signal.aborted) return;
-    const outcome = await unpackLayer(layer, { ...parts, signal: stop.signal }, (bytes) => report.at(layer, bytes));
-    if (outcome !== undefined) outcomes.set(layer.digest, outcome);
-    report.done(layer);
+    if (isOver) return;
+    const stop = new AbortController();
+    stops.add(stop);
+    try {
+      const outcome = await unpackLayer(layer, { ...parts, signal: stop.signal }, (bytes) => report.at(layer, bytes));
+      if (outcome !== undefined) outcomes.set(layer.digest, outcome);
+      report.done(layer);
+    } finally {
+      stops.delete(stop);
+    }
   };
   const jobs = [...different.values()].map((layer) => limiter.run(() => one(layer)));
   try {
@@ -65,7 +80,7 @@ export async function unpackLayers(
     return outcomes;
   } finally {
     parts.signal?.removeEventListener("abort", onAbort);
-    stop.abort();
+    onAbort();
     await Promise.allSettled(jobs);
   }
 }
@@ -83,7 +98,7 @@ async function unpackLayer(
     const kind = archiveKind(start, layer);
     if (kind === undefined) return undefined;
     if (kind !== "tar") return { kind: "kept", reason: `${kind} layers cannot be unpacked yet` };
-    const listing = await scanTar(source, { gapBytes: opened.gapBytes, onProgress, ...signal });
+    const listing = await scanTar(source, { gapBytes: () => GAP_BYTES, onProgress, ...signal });
     return { kind: "unpacked", listing };
   } catch (error) {
     if (isRiffleError(error) && error.code === "malformed") return { kind: "kept", reason: error.message };
@@ -95,17 +110,15 @@ async function unpackLayer(
 
 interface OpenedLayer {
   readonly source: RangeSource;
-  readonly gapBytes: () => number;
   close(): Promise<void>;
 }
 
 /** Through the cache, and frugally: what is to be read of an archive is decided by its scan alone. */
 function openLayer(layer: Descriptor, { registry, engine, log, timeoutMs }: UnpackParts): OpenedLayer {
-  const cost = createCostModel();
   const known = blobSource(layer);
   if (known.kind === "inline") {
     const source = memorySource(layer.digest, known.bytes);
-    return { source, gapBytes: () => cost.gapBytes(), close: () => Promise.resolve() };
+    return { source, close: () => Promise.resolve() };
   }
   const path = registry.blobPath?.(layer);
   const entry =
@@ -125,7 +138,7 @@ function openLayer(layer: Descriptor, { registry, engine, log, timeoutMs }: Unpa
     await source.close();
     entry.close();
   };
-  return { source, gapBytes: () => cost.gapBytes(), close };
+  return { source, close };
 }
 
 interface Report {

@@ -38,7 +38,7 @@ export function tarHeader({
   octal(mtime, 136, 11);
   block.write(type, 156, "latin1");
   block.write(link, 157, 100);
-  block.write("ustar\0" + "00", 257, "latin1");
+  block.write("ustar\u000000", 257, "latin1");
   return withChecksum(block);
 }
 

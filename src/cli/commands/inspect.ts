@@ -1,4 +1,5 @@
 import type { Artifact } from "../../artifact/artifact.ts";
+import type { UnpackedLayer } from "../../layers/archive-places.ts";
 import type { TreeWarning } from "../../layers/names.ts";
 import type { Annotations, Descriptor } from "../../oci/descriptor.ts";
 import type { ImageManifest } from "../../oci/manifest.ts";
@@ -80,7 +81,7 @@ function layerFacts(
   manifests: readonly ImageManifest[],
   { paths, unpacked }: Pick<Contents, "paths"> & Pick<Artifact, "unpacked">,
 ): readonly LayerFacts[] {
-  const directories = new Map(unpacked.map((layer) => [String(layer.layer), layer]));
+  const directories = new Map<string, UnpackedLayer>(unpacked.map((layer) => [layer.layer, layer]));
   return manifests.flatMap(({ layers }) =>
     layers.map(({ digest, mediaType, size, annotations }) => {
       const directory = directories.get(digest);

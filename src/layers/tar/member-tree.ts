@@ -169,21 +169,15 @@ function stepsOf(name: Uint8Array): readonly Buffer[] | string {
 
 function entryOf(member: TarMember): Pick<Node, "kind" | "entry"> | string {
   const { kind, mode, mtime, size, offset, sparse } = member;
-  switch (kind) {
-    case "directory":
-      return { kind, entry: { mode, mtime } };
-    case "symlink":
-      if (member.link.length === 0 || member.link.length > PATH_BYTES)
-        return "is a symbolic link without a usable target";
-      return { kind, entry: { mode: 0o777, mtime, target: Uint8Array.from(member.link) } };
-    case "file":
-      if (sparse !== undefined && sparse !== "invalid" && !isWithoutHoles(sparse, size))
-        return "is sparse, which cannot be read yet";
-      return { kind, entry: { mode, mtime, size, offset } };
-    case "hardlink":
-    case "special":
-      return "has no content";
+  if (kind === "directory") return { kind, entry: { mode, mtime } };
+  if (kind === "symlink") {
+    const isUsable = member.link.length > 0 && member.link.length <= PATH_BYTES;
+    if (!isUsable) return "is a symbolic link without a usable target";
+    return { kind, entry: { mode: 0o777, mtime, target: Uint8Array.from(member.link) } };
   }
+  if (kind !== "file") return "has no content";
+  const isWhole = sparse === undefined || (sparse !== "invalid" && isWithoutHoles(sparse, size));
+  return isWhole ? { kind, entry: { mode, mtime, size, offset } } : "is sparse, which cannot be read yet";
 }
 
 /** Then its bytes lie in the archive as they are in the file. */
