@@ -185,7 +185,9 @@ export function registryOptionsOf(order: OpenOrder, log: Log): RegistryOptions {
 /** Opens what was ordered. The artifact room is loaded here, not with the command line. */
 export async function openOrdered(
   order: OpenOrder,
-  context: Pick<Context, "signal" | "log"> & Partial<Pick<Context, "notes" | "settings">> & Pick<OpenOptions, "errnoOf">,
+  context: Pick<Context, "signal" | "log"> &
+    Partial<Pick<Context, "notes" | "settings">> &
+    Pick<OpenOptions, "errnoOf">,
 ): Promise<Artifact> {
   const { openArtifact } = await import("../artifact/open-artifact.ts");
   const { notes, settings, signal, log, errnoOf } = context;

@@ -39,10 +39,7 @@ test("a tar layer is a directory with unpack all, and a file without", async () 
 test("what an archive cannot show is left out with a warning", async () => {
   const { paths, warnings } = await seen(tarFile(file("/x"), file("../y"), file("x/z")), { unpack: "all" });
   expect(paths).toEqual(["a.tar", "a.tar/x"]);
-  expect(warnings).toEqual([
-    "a.tar/../y: would lie outside of the archive",
-    "a.tar/x/z: lies below a file or a link",
-  ]);
+  expect(warnings).toEqual(["a.tar/../y: would lie outside of the archive", "a.tar/x/z: lies below a file or a link"]);
 });
 
 test("an archive with a damaged header stays a file", async () => {
