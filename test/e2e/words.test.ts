@@ -78,8 +78,6 @@ const LATER: readonly (readonly string[])[] = [
   ["serve", "x"],
   ["push", "x"],
   ["completion", "bash"],
-  ["mount", "oci:x", "y", "--prefetch", "all"],
-  ["mount", "oci:x", "y", "--trace", "f"],
   ["run", "oci:x", "--index", "none", "--", "true"],
   ["ls", "oci:x", "--index", "none"],
 ];
@@ -145,6 +143,7 @@ describe("JSON", () => {
         "formats",
         "referrers",
         "registry",
+        "mirrors",
         "warnings",
         "manifest",
       ],
@@ -231,10 +230,12 @@ const ACCOUNTING = [
   "bytesFetchedByKind",
   "bytesVerified",
   "retries",
+  "hedged",
   "errors",
   "passthrough",
   "amplification",
   "cache",
+  "prefetch",
 ];
 
 describe.skipIf(obstacle !== undefined)(`accounting${obstacle === undefined ? "" : `: skipped, ${obstacle}`}`, () => {
