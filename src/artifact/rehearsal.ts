@@ -65,7 +65,9 @@ const stage: HttpClient = {
       body: (async function* (): AsyncGenerator<Uint8Array, void, undefined> {
         yield bytes;
       })(),
-      each: async (take) => void (await take(bytes)),
+      each: async (take) => {
+        await take(bytes);
+      },
       discard: () => undefined,
     });
   },

@@ -44,12 +44,14 @@ export function serve(parts: ServeParts): Served {
     if (source === undefined) throw new RiffleError("internal", `row ${row} has no source`);
     return source;
   };
-  const failed = (row: Row, error: unknown): void => {
+  const failed = (row: Row, error: unknown, { handle }: ReadFrom): void => {
     if (isRiffleError(error) && error.code === "aborted") return;
     accounting.error();
     const path = pathOf(tree, row);
     errors.add(path, error);
-    log("warn", `read of ${path} failed: ${error instanceof Error ? error.message : String(error)}`);
+    // A program behind a mount sees an errno alone; who reads by the library is told by the error.
+    const level = handle > 0 ? "warn" : "info";
+    log(level, `read of ${path} failed: ${error instanceof Error ? error.message : String(error)}`);
   };
 
   /** Units are looked for in files that are a whole blob. */
@@ -85,7 +87,7 @@ export function serve(parts: ServeParts): Served {
       from.missed?.(bytes.length - outcome.fromCache);
       return bytes;
     } catch (error) {
-      failed(row, error);
+      failed(row, error, from);
       throw error;
     } finally {
       contents.release(content);

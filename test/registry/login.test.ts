@@ -89,7 +89,9 @@ describe("capabilities", () => {
       apiVersion: "registry/2.0",
       authentication: "basic",
       ranges: "partial",
+      rangeStatus: 206,
       redirects: [store.origin],
+      redirectLifeS: null,
       referrersApi: true,
     });
     expect(store.seen.map((request) => [request.headers.range, request.headers.authorization])).toEqual([
