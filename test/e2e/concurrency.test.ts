@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { putArtifact } from "../support/artifacts.ts";
@@ -86,8 +87,8 @@ describe.skipIf(obstacle !== undefined)(`many at once${obstacle === undefined ? 
       const same = far.map(() => ({ start: MIB, end: 2 * MIB }));
       const together = await manyReaders({ path: file, seed: SEED, pieces: same, readers: 64, how });
       expect(together.ends).toEqual(same.map(() => 0));
-      // One stream, of whom ever: what is read ahead of it is no more than twice what was read.
-      expect((await registry.counters()).kinds.blob.bytes - blob.bytes).toBeLessThanOrEqual(4 * MIB);
+      // What is read ahead of one stream, or of 64 that are at one place, is a few times what was read, and not 64 times.
+      expect((await registry.counters()).kinds.blob.bytes - blob.bytes).toBeLessThanOrEqual(8 * MIB);
       const asked = link.asked().map((range) => range ?? { start: 0, end: SIZE });
       const sorted = asked.toSorted((a, b) => a.start - b.start);
       expect(sorted.filter(({ start }, at) => at > 0 && start < (sorted[at - 1]?.end ?? 0))).toEqual([]);
@@ -140,15 +141,18 @@ describe.skipIf(obstacle !== undefined)(`many at once${obstacle === undefined ? 
   test("a read that is wanted overtakes what is read ahead, though all of that stalls", async () => {
     expect(await read(0, 4096).done).toBe(true);
     link.hold(within(16 * MIB, 150 * MIB));
-    // A copy from the start: far ahead of it, requests wait.
-    const copying = home.sh(`dd if=${file} of=${home.path}/copy bs=1M count=15 status=none`);
-    expect((await copying).status).toBe(0);
+    // A copy from the start, which keeps its file open: far ahead of it, requests wait.
+    const copy = `dd of=${home.path}/copy bs=1M count=15 status=none && touch ${home.path}/copied`;
+    const copying = home.sh(`echo $$ > ${home.path}/pid-copy; exec < ${file}; ${copy}; exec sleep 60`);
+    await expect.poll(() => existsSync(join(home.path, "copied")), { timeout: 30_000 }).toBe(true);
     await expect.poll(link.held, { timeout: 10_000 }).toBeGreaterThan(0);
     const stalled = link.held();
     const wanted = [160, 165, 170, 175, 180, 185].map((at) => read(at * MIB, 65_536));
     expect(await Promise.all(wanted.map(({ done }) => done))).toEqual(wanted.map(() => true));
     // Some of what stalls is asked for a second time, and stalls again.
     expect(link.held()).toBeLessThanOrEqual(stalled + 8);
+    await home.sh(`kill $(cat ${home.path}/pid-copy)`);
+    await copying;
   });
 
   test("the first answer of a file may be late: other bytes of it do not wait for it", async () => {
