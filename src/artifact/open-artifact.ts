@@ -21,7 +21,7 @@ import { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 import type { Prefetch } from "./fill-ahead.ts";
 import { readableArtifact } from "./readable-artifact.ts";
 import type { TraceFile } from "./trace-file.ts";
-import { unpackLayers, type ListingProgress, type Unpack } from "./unpack-layers.ts";
+import type { ListingProgress, Unpack } from "./unpack-layers.ts";
 
 export interface OpenOptions extends EngineOptions {
   /** Shared with other artifacts and left open by `close`; `cacheDir` and `cacheBytes` are then its own. */
@@ -239,6 +239,7 @@ async function planArtifact(
   const planned = { reference, ...(entries === undefined ? {} : { entries }) };
   if (options.unpack !== "all") return planTree(manifest, planned);
   const manifests = manifest.kind === "manifest" ? [manifest] : (entries ?? []).map((entry) => entry.manifest);
+  const { unpackLayers } = await import("./unpack-layers.ts");
   const archives = await unpackLayers(
     manifests.flatMap(({ layers }) => layers),
     {

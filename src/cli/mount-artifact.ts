@@ -1,7 +1,5 @@
 import type { ArtifactStats } from "../artifact/accounting.ts";
 import type { Artifact } from "../artifact/artifact.ts";
-import { rehearse } from "../artifact/rehearsal.ts";
-import { openCache } from "../cache/open-cache.ts";
 import type { EndReason, PageCache } from "../mount/backend.ts";
 import { chooseBackend, type BackendName } from "../mount/choose-backend.ts";
 import { errnoNameOf } from "../mount/errno.ts";
@@ -86,6 +84,8 @@ export async function mountArtifact(
 
 /** In a cache of its own, which ends with it. */
 async function practise(log: Log): Promise<void> {
+  const { openCache } = await import("../cache/open-cache.ts");
+  const { rehearse } = await import("../artifact/rehearsal.ts");
   const cache = await openCache();
   try {
     await rehearse(cache);
