@@ -284,10 +284,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#ended || this.#failure !== undefined) return;
     const rest = this.#expected === undefined ? 0 : this.#expected - this.#received;
     // Some registries send a 416 with the length of the blob and a few bytes of body: its end never comes.
-    if (rest > DRAIN_BYTES || this.#status === 416) {
-      this.#fail(unwanted());
-      return;
-    }
+    if (rest > DRAIN_BYTES || this.#status === 416) return this.#fail(unwanted());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#fail(unwanted()), DRAIN_MS);
     if (this.#controller?.paused === true) this.#controller.resume();
