@@ -76,7 +76,7 @@ export async function readableArtifact(parts: ArtifactParts): Promise<Artifact> 
   const contents = new Contents({
     descriptors: plan.sources.map((source) => (source.kind === "blob" ? source.descriptor : undefined)),
     slots: new Int32Array(slots),
-    create: contentFactory(parts, { errors, tables, cost }),
+    create: contentFactory(parts, { errors, tables, cost, isMounted: () => mounted !== undefined }),
   });
   const served = serve({
     tree,
@@ -137,9 +137,10 @@ function contentFactory(
     readonly errors: ErrorList;
     readonly tables: ExtentTables | undefined;
     readonly cost: CostModel;
+    readonly isMounted: () => boolean;
   },
 ): (blob: Descriptor, onChange: () => void) => Content {
-  const { errors, tables, cost } = options;
+  const { errors, tables, cost, isMounted } = options;
   const { engine, registry, accounting, log, frugal, timeoutMs, trace } = parts;
   const mismatches: Mismatches = new Map();
   const hedges = frugal
@@ -167,7 +168,8 @@ function contentFactory(
     const onMismatch = (error: RiffleError): void => {
       accounting.error();
       errors.add(descriptor.digest, error);
-      log("error", error.message);
+      // Programs behind a mount may have been given wrong bytes; commands and the library check what they give, and say it themselves.
+      log(isMounted() ? "error" : "info", error.message);
     };
     const units = tables === undefined ? {} : { extents: new ContentExtents({ source, entry, tables }) };
     const { mirrors } = parts;

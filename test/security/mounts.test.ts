@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  unlinkSync,
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -83,7 +84,7 @@ test.skipIf(!IS_ROOT)(`a runtime directory of another user, or open to others, i
   expect(linked).toMatchObject({ code: 8 });
   expect(linked.stderr).toContain("is not a directory");
   expect(readdirSync(home.place("elsewhere"))).toEqual([]);
-  rmSync(runtime);
+  unlinkSync(runtime);
 });
 
 test.skipIf(!IS_ROOT)(`a mountpoint over a symbolic link of another user is refused${noRoot}`, async () => {
