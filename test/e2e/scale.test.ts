@@ -107,7 +107,7 @@ print(json.dumps([len(fds), heads, listed]))
     const heads = Array.from({ length: 100 }, (_, at) => String(at * 100));
     expect(opened).toEqual([10_000, heads, 100]);
     expect((await registry.counters()).kinds.blob.requests).toBe(100);
-    expect(peak(pid)).toBeLessThan(350e6);
+    expect(peak(pid)).toBeLessThan(450e6);
     await expect.poll(() => readdirSync(`/proc/${pid}/fd`).length, { timeout: 15_000 }).toBeLessThan(200);
     await unmount(place);
   }, 120_000);
